@@ -1,0 +1,1 @@
+"""The gateway: everything that is not a policy."""

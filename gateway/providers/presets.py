@@ -1,0 +1,124 @@
+"""What is known of well-known identity providers, as data: endpoint templates and dialects.
+
+`{issuer}` is the configured issuer without a trailing slash; `{origin}` its scheme and authority. An endpoint that
+has no template comes from discovery. Sources: the providers' public documentation.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.providers import Dialect, Endpoints, Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A kind of provider."""
+
+    summary: str
+    issuer: str
+    """What an issuer looks like, for messages and documentation."""
+    endpoints: Endpoints = field(default_factory=Endpoints)
+    dialect: Dialect = field(default_factory=Dialect)
+    discovers: bool = True
+
+
+PRESETS: dict[str, Preset] = {
+    "generic": Preset(
+        summary="Any provider that publishes metadata (OpenID Connect Discovery or RFC 8414)",
+        issuer="https://idp.example.com",
+    ),
+    "okta": Preset(
+        summary="Okta, with a custom authorization server or the organisation's own",
+        issuer="https://example.okta.com/oauth2/default",
+        endpoints=Endpoints(registration="{origin}/oauth2/v1/clients"),
+        dialect=Dialect(
+            client_id=("client_id", "cid"), scope=("scope", "scp"), jwt_types=frozenset({"at+jwt", "jwt", ""})
+        ),
+    ),
+    "openam": Preset(
+        summary="OpenAM 14 and later, ForgeRock AM, PingAM; the realm is part of the issuer",
+        issuer="https://am.example.com/openam/oauth2/realms/root/realms/alpha",
+        endpoints=Endpoints(
+            introspection="{issuer}/introspect",
+            jwks="{issuer}/connect/jwk_uri",
+            token="{issuer}/access_token",
+            authorization="{issuer}/authorize",
+            registration="{issuer}/connect/register",
+            revocation="{issuer}/token/revoke",
+            userinfo="{issuer}/userinfo",
+        ),
+        dialect=Dialect(client_id=("client_id", "aud"), jwt_types=frozenset({"at+jwt", "jwt"})),
+        discovers=False,
+    ),
+    "keycloak": Preset(
+        summary="Keycloak; the realm is part of the issuer",
+        issuer="https://sso.example.com/realms/orders",
+        endpoints=Endpoints(
+            introspection="{issuer}/protocol/openid-connect/token/introspect",
+            jwks="{issuer}/protocol/openid-connect/certs",
+            token="{issuer}/protocol/openid-connect/token",
+            authorization="{issuer}/protocol/openid-connect/auth",
+            registration="{issuer}/clients-registrations/openid-connect",
+            revocation="{issuer}/protocol/openid-connect/revoke",
+            userinfo="{issuer}/protocol/openid-connect/userinfo",
+        ),
+        dialect=Dialect(
+            client_id=("client_id", "azp"), token_type=("token_type", "typ"), jwt_types=frozenset({"at+jwt", "jwt"})
+        ),
+        discovers=False,
+    ),
+    "entra": Preset(
+        summary="Microsoft Entra ID, v2.0 tokens; there is no introspection",
+        issuer="https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/v2.0",
+        dialect=Dialect(
+            client_id=("azp", "appid"),
+            subject=("oid", "sub"),
+            scope=("scp", "roles"),
+            jwt_types=frozenset({"at+jwt", "jwt"}),
+            introspects_jwts=False,
+            order=Order.KEYS_ONLY,
+        ),
+    ),
+    "pingfederate": Preset(
+        summary="PingFederate 9 and later",
+        issuer="https://ping.example.com:9031",
+        endpoints=Endpoints(
+            introspection="{issuer}/as/introspect.oauth2",
+            jwks="{issuer}/pf/JWKS",
+            token="{issuer}/as/token.oauth2",
+            authorization="{issuer}/as/authorization.oauth2",
+            registration="{issuer}/as/clients.oauth2",
+            revocation="{issuer}/as/revoke_token.oauth2",
+            userinfo="{issuer}/idp/userinfo.openid",
+        ),
+        dialect=Dialect(jwt_types=frozenset({"at+jwt", "jwt", ""})),
+        discovers=False,
+    ),
+    "salesforce": Preset(
+        summary="Salesforce",
+        issuer="https://example.my.salesforce.com",
+        endpoints=Endpoints(
+            introspection="{issuer}/services/oauth2/introspect",
+            jwks="{issuer}/id/keys",
+            token="{issuer}/services/oauth2/token",
+            authorization="{issuer}/services/oauth2/authorize",
+            registration="{issuer}/services/oauth2/register",
+            revocation="{issuer}/services/oauth2/revoke",
+            userinfo="{issuer}/services/oauth2/userinfo",
+        ),
+        dialect=Dialect(
+            access_token_types=frozenset({"bearer", "access_token"}), jwt_types=frozenset({"at+jwt", "jwt"})
+        ),
+        discovers=False,
+    ),
+    "auth0": Preset(
+        summary="Auth0; the issuer ends with a slash, and there is no introspection",
+        issuer="https://example.eu.auth0.com/",
+        endpoints=Endpoints(registration="{issuer}/oidc/register"),
+        dialect=Dialect(
+            client_id=("azp", "client_id"),
+            jwt_types=frozenset({"at+jwt", "jwt"}),
+            introspects_jwts=False,
+            order=Order.KEYS_ONLY,
+        ),
+    ),
+}

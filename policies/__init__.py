@@ -1,0 +1,1 @@
+"""The policies that Tokenward ships. Each imports the gateway's interface only."""
