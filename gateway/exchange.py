@@ -58,7 +58,7 @@ class Exchange:
     client_id: str = ""
     subject: str = field(default="", repr=False)
     notes: Headers = ()
-    reported: tuple[tuple[str, str], ...] = ()
+    reported: Headers = ()
     """What report-only policies would have refused: policy and code."""
     retries: int = 0
     user_agent: str = ""

@@ -64,6 +64,8 @@ class Allow:
     """Seconds since the epoch; a stream that is still open then is closed."""
     notes: Headers = ()
     """For the access log: names and values of closed sets, never input."""
+    reported: Headers = ()
+    """Set by the chain: what report-only policies would have answered, their names and codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Deny:
     notes: Headers = ()
     error: str | None = None
     """The OAuth 2.0 error code, where the caller presented a credential (RFC 6750, 3.1)."""
+    reported: Headers = ()
     body: bytes | None = None
     """In place of the problem document, for a policy that speaks another protocol; its type is in `headers`."""
 
