@@ -1,0 +1,113 @@
+"""A provider's signing keys: fetched by one owner, refreshed ahead of time, kept when the provider fails."""
+
+import asyncio
+import logging
+import math
+from contextlib import suppress
+
+from gateway.providers.discovery import Discovery
+
+from gateway.flights import Flights
+from gateway.policy import Unavailable
+from gateway.ports import Clock, Fetch, Metrics
+from gateway.providers import Provider
+from gateway.tasks import Tasks
+from policies.token_enforcement.jwks import BadKeySet, KeySet, parse_key_set
+from policies.token_enforcement.signature import ASYMMETRIC, Invalid, Verified, peek, verify
+
+log = logging.getLogger(__name__)
+
+
+class Keys:
+    """Checks signatures by the keys that one provider publishes."""
+
+    def __init__(
+        self, provider: Provider, fetch: Fetch, discovery: Discovery, clock: Clock, tasks: Tasks, metrics: Metrics
+    ) -> None:
+        self._provider = provider
+        self._fetch = fetch
+        self._discovery = discovery
+        self._clock = clock
+        self._flights: Flights[None, KeySet] = Flights(tasks)
+        self._set: KeySet | None = None
+        self._fetched_at = -math.inf
+        self._tried_at = -math.inf
+        self._failed = False
+        self._fetches = {
+            result: metrics.counter("jwks_fetches", "Fetches of signing keys.", provider=provider.name, result=result)
+            for result in ("success", "failure")
+        }
+        self._unknown = metrics.counter(
+            "jwks_unknown_key_ids", "Tokens that name a key nobody knows.", provider=provider.name
+        )
+        self._success_time = metrics.gauge(
+            "jwks_last_success_timestamp_seconds", "When signing keys were last fetched.", provider=provider.name
+        )
+
+    async def keep_fresh(self) -> None:
+        """Fetch the keys now and ahead of time, for ever: they must be there when the provider is not."""
+        times = self._provider.keys
+        while True:
+            with suppress(Unavailable):
+                await self._flights.join(None, self._refresh)
+            await asyncio.sleep(times.cool_down if self._failed else times.refresh_after)
+
+    async def verify(self, token: str) -> Verified | Invalid:
+        """The claims of the token if a key of the provider signed it. Raises `Unavailable` without usable keys."""
+        unverified = peek(token)
+        if isinstance(unverified, Invalid):
+            return unverified
+        keys = await self._current()
+        verified = verify(unverified, keys, ASYMMETRIC)
+        if not isinstance(verified, Invalid) or verified.code != "token_key_unknown":
+            return verified
+        self._unknown.inc()
+        return verify(unverified, await self._newer_than(keys), ASYMMETRIC)
+
+    async def _current(self) -> KeySet:
+        """The keys that are trusted now; whoever finds none waits for them."""
+        if self._set is not None and self._clock.monotonic() - self._fetched_at < self._provider.keys.max_age:
+            return self._set
+        return await self._flights.join(None, self._refresh)
+
+    async def _newer_than(self, keys: KeySet) -> KeySet:
+        """The keys after one more fetch, if one is due: a flood of invented key ids must not become one of fetches."""
+        if self._set is not None and self._set is not keys:
+            return self._set
+        if self._may_try:
+            return await self._flights.join(None, self._refresh)
+        if self._failed:
+            # The key may be there: that we could not look is not the caller's fault.
+            raise Unavailable(f"{self._provider.name} does not show its keys", code="provider_keys")
+        return keys
+
+    @property
+    def _may_try(self) -> bool:
+        return self._clock.monotonic() - self._tried_at >= self._provider.keys.cool_down
+
+    async def _refresh(self) -> KeySet:
+        self._tried_at = began = self._clock.monotonic()
+        try:
+            keys = await self._fetch_keys()
+        except Unavailable:
+            self._failed = True
+            self._fetches["failure"].inc()
+            raise
+        self._set, self._fetched_at, self._failed = keys, began, False
+        self._fetches["success"].inc()
+        self._success_time.set(self._clock.time())
+        return keys
+
+    async def _fetch_keys(self) -> KeySet:
+        name = self._provider.name
+        endpoints = await self._discovery.endpoints()
+        if endpoints.jwks is None:
+            raise Unavailable(f"{name} publishes no keys", code="provider_metadata")
+        reply = await self._fetch("GET", endpoints.jwks, headers=(("Accept", "application/json"),))
+        if reply.status != 200:
+            raise Unavailable(f"{name} does not show its keys", code="provider_keys")
+        try:
+            return parse_key_set(reply.body)
+        except BadKeySet as error:
+            log.warning("the keys of %s can't be used: %s", name, error)
+            raise Unavailable(f"{name} shows keys that can't be used", code="provider_keys") from error

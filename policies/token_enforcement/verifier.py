@@ -1,0 +1,254 @@
+"""Credential → fact about its token: from memory first, then by asking the provider or by its keys."""
+
+import logging
+from asyncio import Task
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from gateway.providers.discovery import Discovery
+
+from gateway.flights import Flights
+from gateway.policy import Unavailable
+from gateway.ports import Clock, Metrics
+from gateway.providers import Order, Provider
+from gateway.services import Services
+from gateway.tasks import Tasks
+from policies.token_enforcement.claims import Claims, from_introspection, from_keys
+from policies.token_enforcement.credential import Credential
+from policies.token_enforcement.facts import Active, Digests, Fact, NotIntrospectable, Patience, Rejected, Shelf
+from policies.token_enforcement.introspection import REFUSES_US, Introspection
+from policies.token_enforcement.keys import Keys
+from policies.token_enforcement.signature import Invalid
+
+log = logging.getLogger(__name__)
+
+AHEAD = 0.8
+"""The share of its greatest age after which a fact in use is fetched anew, so that no caller waits for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How one route wants the tokens of one request verified."""
+
+    order: Order
+    patience: Patience
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A fact, and where it came from: `hit`, `miss`, `stale` or `negative`."""
+
+    fact: Active | Rejected
+    cache: str
+
+
+class Verifier:
+    """The facts about one provider's tokens. One object for all routes that use the provider."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        introspection: Introspection | None,
+        keys: Keys,
+        discovery: Discovery,
+        tasks: Tasks,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self.provider = provider
+        self.discovery = discovery
+        self._tasks = tasks
+        self._keeping: Task[None] | None = None
+        self._introspection = introspection
+        self._keys = keys
+        self._clock = clock
+        self._digests = Digests()
+        limits = provider.limits
+        self._told = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
+        self._signed = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
+        self._flights: Flights[tuple[Shelf, bytes], Fact] = Flights(tasks)
+        self._lookups = {
+            result: metrics.counter(
+                "token_cache_lookups", "Look-ups of tokens in memory.", provider=provider.name, result=result
+            )
+            for result in ("hit", "negative", "stale", "miss")
+        }
+        self._fallbacks = metrics.counter(
+            "token_fallbacks", "Tokens verified by keys because the provider could not answer.", provider=provider.name
+        )
+        self._entries = metrics.gauge("token_cache_entries", "Tokens in memory.", provider=provider.name)
+        self._waiters = metrics.gauge(
+            "singleflight_waiters", "Requests that wait for an answer about a token.", provider=provider.name
+        )
+
+    def key(self, credential: Credential) -> bytes:
+        """The credential's name in this verifier's memory."""
+        return self._digests.of(credential.octets)
+
+    def recall(self, credential: Credential, key: bytes, wish: Wish, now: float) -> Known | None:
+        """What is known and may be believed at `now`, seconds since the epoch; `None` if somebody must be asked."""
+        match wish.order:
+            case Order.KEYS_ONLY:
+                known = self._believed(self._signed, key, wish.patience, now)
+            case Order.KEYS_FIRST:
+                known = self._believed(self._signed, key, wish.patience, now) or self._told_of(
+                    credential, key, wish, now
+                )
+            case _:
+                known = self._told_of(credential, key, wish, now)
+                if known is None and self._introspection is not None and self._introspection.rests:
+                    known = self._without_answer(key, wish, now)
+        if known is not None:
+            self._lookups[known.cache].inc()
+        return known
+
+    async def verify(self, credential: Credential, key: bytes, wish: Wish) -> Known:
+        """The fact, by asking. Raises `Unavailable` when nobody can say."""
+        self._lookups["miss"].inc()
+        fact = await self._ask(credential, key, wish)
+        self._entries.set(len(self._told) + len(self._signed))
+        return fact if isinstance(fact, Known) else Known(fact, "miss")
+
+    def supposed(self, claims: Claims, now: float) -> Active | Rejected:
+        """The fact if the provider had answered these claims with `active: true`; nothing is asked or kept."""
+        token = from_introspection(claims, self.provider.dialect)
+        return Rejected(token.code, token.detail, now) if isinstance(token, Invalid) else Active(token, now)
+
+    def purge(self, client_id: str | None = None) -> int:
+        """Drop the tokens of a client, or all; how many there were."""
+        return sum(
+            shelf.forget(lambda fact: client_id is None or fact.token.client_id == client_id)
+            for shelf in (self._told, self._signed)
+        )
+
+    def _believed(self, shelf: Shelf, key: bytes, patience: Patience, now: float) -> Known | None:
+        fact = shelf.get(key)
+        if fact is None or isinstance(fact, NotIntrospectable) or not patience.believes(fact, now):
+            return None
+        return Known(fact, "hit" if isinstance(fact, Active) else "negative")
+
+    def _told_of(self, credential: Credential, key: bytes, wish: Wish, now: float) -> Known | None:
+        """What the provider said, or the keys where it said that this is not for it to say."""
+        fact = self._told.get(key)
+        if isinstance(fact, NotIntrospectable):
+            if wish.order is Order.INTROSPECT_ONLY or not wish.patience.believes(fact, now):
+                return None
+            return self._believed(self._signed, key, wish.patience, now)
+        known = self._believed(self._told, key, wish.patience, now)
+        if known is not None and isinstance(known.fact, Active):
+            self._refresh_ahead(credential, key, known.fact, wish.patience, now)
+        return known
+
+    def _refresh_ahead(self, credential: Credential, key: bytes, fact: Active, patience: Patience, now: float) -> None:
+        if now - fact.asked_at < AHEAD * patience.age(fact) or self._introspection is None or self._introspection.rests:
+            return
+        self._flights.lead((self._told, key), lambda: self._introspect(credential, key))
+
+    def _without_answer(self, key: bytes, wish: Wish, now: float) -> Known | None:
+        """What may still be believed while the provider cannot answer."""
+        told = self._told.get(key)
+        if isinstance(told, Rejected):
+            # Seen inactive, it stays denied for as long as nobody can say otherwise: no way round through the keys.
+            return Known(told, "negative")
+        if isinstance(told, Active) and wish.patience.believes(told, now, longer=wish.patience.stale_if_error):
+            return Known(told, "stale")
+        if wish.order is Order.INTROSPECT_ONLY:
+            return None
+        return self._believed(self._signed, key, wish.patience, now)
+
+    async def _ask(self, credential: Credential, key: bytes, wish: Wish) -> Active | Rejected | Known:
+        if self._introspection is None or wish.order is Order.KEYS_ONLY:
+            return await self._check(credential, key)
+        if wish.order is Order.KEYS_FIRST:
+            return await self._keys_first(credential, key, wish)
+        if not self.provider.dialect.introspects_jwts and credential.looks_like_jwt:
+            return await self._not_for_the_provider(credential, key, wish)
+        try:
+            fact = await self._answer(credential, key, wish)
+        except Unavailable as failure:
+            return await self._way_round(credential, key, wish, failure)
+        if isinstance(fact, NotIntrospectable):
+            return await self._not_for_the_provider(credential, key, wish)
+        return fact
+
+    async def _keys_first(self, credential: Credential, key: bytes, wish: Wish) -> Active | Rejected:
+        if credential.looks_like_jwt:
+            try:
+                return await self._check(credential, key)
+            except Unavailable as failure:
+                log.info("the keys of %s are not to be had: %s", self.provider.name, failure)
+        fact = await self._answer(credential, key, wish)
+        return await self._check(credential, key) if isinstance(fact, NotIntrospectable) else fact
+
+    async def _not_for_the_provider(self, credential: Credential, key: bytes, wish: Wish) -> Active | Rejected:
+        if wish.order is Order.INTROSPECT_ONLY:
+            return Rejected(
+                "token_not_introspectable", "The provider does not introspect this token.", self._clock.time()
+            )
+        return await self._check(credential, key)
+
+    async def _way_round(
+        self, credential: Credential, key: bytes, wish: Wish, failure: Unavailable
+    ) -> Active | Rejected | Known:
+        """What can be said although the provider did not answer; the failure where it is nothing."""
+        known = self._without_answer(key, wish, self._clock.time())
+        if known is not None:
+            return known
+        # A provider that refuses us has answered: its keys must not stand for what it would not say.
+        if wish.order is Order.INTROSPECT_ONLY or failure.code == REFUSES_US or not credential.looks_like_jwt:
+            raise failure
+        try:
+            fact = await self._check(credential, key)
+        except Unavailable:
+            raise failure from None
+        self._fallbacks.inc()
+        return fact
+
+    async def _answer(self, credential: Credential, key: bytes, wish: Wish) -> Fact:
+        """The provider's answer, asked once for all who wait. Who wants it fresh does not join an older question."""
+        if wish.patience.max_age <= 0:
+            return await self._introspect(credential, key)
+        self._waiters.set(self._flights.waiting + 1)
+        try:
+            return await self._flights.join((self._told, key), lambda: self._introspect(credential, key))
+        finally:
+            self._waiters.set(self._flights.waiting)
+
+    async def _introspect(self, credential: Credential, key: bytes) -> Fact:
+        assert self._introspection is not None  # noqa: S101 - seen to by the callers
+        fact = await self._introspection.ask(credential)
+        self._told.put(key, fact)
+        return fact
+
+    async def _check(self, credential: Credential, key: bytes) -> Active | Rejected:
+        """The fact by the provider's keys."""
+        asked_at = self._clock.time()
+        verified = await self._keys.verify(credential.value)
+        token = verified if isinstance(verified, Invalid) else from_keys(verified, self.provider.dialect)
+        fact = Rejected(token.code, token.detail, asked_at) if isinstance(token, Invalid) else Active(token, asked_at)
+        if not isinstance(verified, Invalid) or verified.code != "token_key_unknown":
+            # A key that nobody knows may be published the next moment; nothing else about a signature ever changes.
+            self._signed.put(key, fact)
+        return fact
+
+    def keep_keys(self) -> None:
+        """Have the keys fetched from now on, so that they are there when the provider is not."""
+        if self._keeping is None:
+            self._keeping = self._tasks.start(self._keys.keep_fresh())
+
+
+@asynccontextmanager
+async def open_verifier(provider: Provider, services: Services) -> AsyncIterator[Verifier]:
+    """A verifier of that provider's tokens, with its connections; closed at the end of the block."""
+    async with AsyncExitStack() as stack:
+        fetch = await stack.enter_async_context(services.open_fetch(provider.transport))
+        tasks = Tasks()
+        stack.push_async_callback(tasks.close)
+        discovery = Discovery(provider, fetch, services.clock, tasks)
+        clock, metrics = services.clock, services.metrics
+        keys = Keys(provider, fetch, discovery, clock, tasks, metrics)
+        introspection = None
+        if provider.introspection is not None:
+            introspection = Introspection(provider, fetch, discovery, keys, clock, metrics)
+        yield Verifier(provider, introspection, keys, discovery, tasks, clock, metrics)
