@@ -1,0 +1,1 @@
+"""Real identity providers, and what they really answer."""
