@@ -1,0 +1,123 @@
+"""Gateway, identity provider and API in one process."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from gateway.demo.curls import Curl, demo_curls
+from gateway.demo.identity_provider import AUDIENCE, run_identity_provider
+from gateway.demo.listening import bind_anyhow, port_or_any
+from gateway.demo.upstream import run_upstream
+from gateway.demo.welcome import welcome
+from gateway.serve import serve
+from gateway.settings import load
+
+CONFIG = Path(__file__).with_name("config.yaml")
+HOST = "127.0.0.1"
+CLIENT = ("shop", "shop-secret")
+TOKEN_LIFETIME = 86_400
+"""Seconds; the token that is printed should outlast whoever tries it."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where things are wanted; 0 takes a free port, and so does one that is taken."""
+
+    gateway: int = 8080
+    admin: int = 9090
+    provider: int = 9000
+    upstream: int = 9001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """Where things are, as URLs without a slash at the end."""
+
+    gateway: str
+    admin: str
+    issuer: str
+    upstream: str
+    token: str = field(repr=False)
+    """For the orders API, with the scope orders.read."""
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What runs where."""
+        return {
+            "gateway": self.gateway,
+            "its admin port": f"{self.admin}/metrics",
+            "identity provider": self.issuer,
+            "API behind the gateway": self.upstream,
+        }
+
+    @property
+    def curls(self) -> list[Curl]:
+        return demo_curls(gateway=self.gateway, issuer=self.issuer, token=self.token, client=CLIENT)
+
+    def moved(self, wanted: Ports) -> list[tuple[int, str]]:
+        """The ports that were taken, and where what wanted them is instead."""
+        found = {
+            wanted.gateway: self.gateway,
+            wanted.admin: self.admin,
+            wanted.provider: self.issuer,
+            wanted.upstream: self.upstream,
+        }
+        return [(port, url) for port, url in found.items() if port and not url.endswith(f":{port}")]
+
+
+@asynccontextmanager
+async def open_demo(wanted: Ports) -> AsyncIterator[Demo]:
+    """All of it, until the end of the block."""
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(run_identity_provider(listener=bind_anyhow(HOST, wanted.provider)))
+        provider.add_client(*CLIENT, client_name="Shop", scope="orders.read orders.write")
+        upstream = await stack.enter_async_context(run_upstream(listener=bind_anyhow(HOST, wanted.upstream)))
+        settings = load(
+            CONFIG,
+            {
+                "TOKENWARD_DEMO_PORT": str(port_or_any(HOST, wanted.gateway)),
+                "TOKENWARD_DEMO_ADMIN_PORT": str(port_or_any(HOST, wanted.admin)),
+                "TOKENWARD_DEMO_PROVIDER_PORT": provider.issuer.rpartition(":")[2],
+                "TOKENWARD_DEMO_UPSTREAM_PORT": upstream.rpartition(":")[2],
+            },
+        )
+        serving = await stack.enter_async_context(serve(settings))
+        yield Demo(
+            gateway=f"http://{serving.addresses[0]}",
+            admin=f"http://{serving.admin_addresses[0]}",
+            issuer=provider.issuer,
+            upstream=upstream,
+            token=provider.issue(CLIENT[0], "orders.read", audience=AUDIENCE, lifetime=TOKEN_LIFETIME),
+        )
+
+
+async def run(output: TextIO, *, port: int, stop: asyncio.Event | None) -> None:
+    """Open the demo, say so on `output`, and close it when `stop` is set, or at a signal where there is no `stop`."""
+    wanted = Ports(gateway=port)
+    async with open_demo(wanted) as demo:
+        output.write(welcome(demo.places, demo.moved(wanted), demo.curls, colour=output.isatty()))
+        output.flush()
+        if stop is not None:
+            await stop.wait()
+            return
+        with signalled() as stopped:
+            await stopped.wait()
+    output.write("\nThe demo has ended, and nothing of it is left.\n")
+
+
+@contextmanager
+def signalled() -> Iterator[asyncio.Event]:
+    """An event that is set by the first SIGINT or SIGTERM."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, event.set)
+    try:
+        yield event
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
