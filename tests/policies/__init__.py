@@ -1,0 +1,1 @@
+"""What the policies that Tokenward ships do."""

@@ -1,0 +1,1 @@
+"""What token enforcement does, file by file."""
