@@ -1,0 +1,1 @@
+"""Examples and attacks that others published, run against us."""
