@@ -41,11 +41,15 @@ class Condition:
 
 def condition(methods: Iterable[str] = (), paths: Iterable[str] = (), regex: str | None = None) -> Condition:
     """A condition from its words in the YAML. The regex is anchored at both ends; raises ValueError if it is none."""
+    meant = frozenset(methods)
     try:
         pattern = None if regex is None else re2.compile(regex)
     except re2.error as error:
         raise ValueError(f"not an RE2 expression: {error}") from error
-    return Condition(frozenset(methods), tuple(tuple(path.split("/")) for path in paths), pattern)
+    if "GET" in meant:
+        # RFC 9110, 9.3.2: HEAD is GET but for the content of the answer. It must not be the way round a policy.
+        meant |= {"HEAD"}
+    return Condition(meant, tuple(tuple(path.split("/")) for path in paths), pattern)
 
 
 def fits(template: tuple[str, ...], segments: list[str]) -> bool:
