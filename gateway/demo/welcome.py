@@ -21,7 +21,7 @@ def welcome(places: Mapping[str, str], moved: Iterable[tuple[int, str]], curls: 
         *(f"  {name:{width}}  {url}" for name, url in places.items()),
         "",
         *(f"Port {port} is taken; {url} stands in for it." for port, url in moved),
-        "Paste these into another terminal, in this order. The last line of each is",
+        "Paste these into another terminal, in this order. Below each command stands",
         "the status line to expect. Ctrl-C ends the demo.",
     ]
     for number, curl in enumerate(curls, start=1):

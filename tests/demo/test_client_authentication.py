@@ -115,6 +115,14 @@ async def test_an_assertion_that_is_no_jwt_is_refused(ask: Ask, signer: str, rub
     assert (answer.status, answer.body["error"]) == (401, "invalid_client")
 
 
+async def test_a_client_id_beside_an_assertion_names_the_same_client(
+    ask: Ask, clock: FakeClock, key: ec.EllipticCurvePrivateKey, signer: str
+) -> None:
+    proofs = [assertion(clock, key, "ES256", ask.issuer) for _ in range(2)]
+    assert (await ask.post("/token", {**CREDENTIALS_GRANT, **proofs[0], "client_id": "shop"})).status == 401
+    assert (await ask.post("/token", {**CREDENTIALS_GRANT, **proofs[1], "client_id": "signer"})).status == 200
+
+
 async def test_an_unsigned_assertion_is_refused(ask: Ask, clock: FakeClock, signer: str) -> None:
     assert (await ask.post("/token", CREDENTIALS_GRANT | assertion(clock, "", "none", ask.issuer))).status == 401
 

@@ -175,6 +175,27 @@ async def test_a_loopback_address_may_have_another_port(ask: Ask) -> None:
     assert back.headers["Location"].startswith("http://127.0.0.1:51004/callback?code=")
 
 
+async def test_the_only_redirect_uri_need_not_be_named(ask: Ask) -> None:
+    back = await ask.log_in(redirect_uri="")
+    assert back.headers["Location"].startswith(f"{RETURN_TO}?")
+    assert (await ask.exchange(back.returned["code"])).status == 200
+
+
+async def test_with_two_redirect_uris_one_must_be_named(provider: DemoProvider, ask: Ask) -> None:
+    two = {**LOGIN, "redirect_uris": [RETURN_TO, "https://app.example/"]}
+    provider.add_client("two", scope="openid orders.read", token_endpoint_auth_method="none", **two)
+    answer = await ask("GET", "/authorize", params=authorization_request("two", redirect_uri=""))
+    assert (answer.status, answer.body["error"]) == (400, "invalid_request")
+
+
+async def test_with_its_client_a_code_dies(provider: DemoProvider, ask: Ask) -> None:
+    client = provider.clients["web"]
+    code = (await ask.log_in()).returned["code"]
+    provider.delete_client("web")
+    provider.clients["web"] = client
+    assert (await ask.exchange(code)).body["error"] == "invalid_grant"
+
+
 async def test_an_unknown_client_is_not_sent_anywhere(ask: Ask) -> None:
     answer = await ask("GET", "/authorize", params=authorization_request("nobody"))
     assert (answer.status, answer.body["error"]) == (400, "invalid_client")

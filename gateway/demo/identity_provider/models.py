@@ -22,10 +22,6 @@ class Client(ClientMixin):
     """Opens the client's own record (RFC 7592); clients that nobody registered have none."""
 
     @property
-    def is_confidential(self) -> bool:
-        return self.metadata.token_endpoint_auth_method != "none"
-
-    @property
     def id_token_signed_response_alg(self) -> str:
         return self.metadata.id_token_signed_response_alg
 
