@@ -108,7 +108,7 @@ def _only(values: list[str], request: Request, sources: Sources) -> Found:
     if _is_misnamed(request, sources):
         return MISNAMED
     # Section 2 knows the query parameter whether or not the route reads it: beside another token it is one too many.
-    if len(values) > 1 or (values and sources.query is None and _parameters(request, PARAMETER)):
+    if len(values) > 1 or (values and sources.query != PARAMETER and _parameters(request, PARAMETER)):
         return REPEATED
     if not values:
         return None
