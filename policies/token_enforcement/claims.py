@@ -53,17 +53,21 @@ def from_introspection(claims: Claims, dialect: Dialect) -> Token | Invalid:
     elif kind.lower() not in dialect.access_token_types:
         # A refresh token, too, introspects as active (RFC 7662, 2.2), and must not open an API.
         return NOT_ACCESS_TOKEN
-    return _token(claims, dialect)
+    # RFC 7662, 2.2: scope is "a JSON string containing a space-separated list". A list in its place grants nothing.
+    scope = _first(claims, dialect.scope)
+    return _token(claims, dialect, scope=None if isinstance(scope, list) else scope)
 
 
 def from_keys(verified: Verified, dialect: Dialect) -> Token | Invalid:
     """The token of a JWT whose signature was checked. RFC 9068, 2.2: `exp` is REQUIRED."""
     if verified.claims.get("exp") is None:
         return NO_EXPIRY
-    return _token(verified.claims, dialect, algorithm=verified.alg, type=verified.typ or "")
+    # RFC 9068, 2.2.3, means a string here, too; but some providers sign lists.
+    scope = _first(verified.claims, dialect.scope)
+    return _token(verified.claims, dialect, scope=scope, algorithm=verified.alg, type=verified.typ or "")
 
 
-def _token(claims: Claims, dialect: Dialect, **header: str) -> Token | Invalid:
+def _token(claims: Claims, dialect: Dialect, *, scope: object, **header: str) -> Token | Invalid:
     if claims.get("cnf") is not None:
         # RFC 9449, 7.2 and RFC 8705, 3: the proof must be checked, and a bearer brings none.
         return BOUND
@@ -73,7 +77,7 @@ def _token(claims: Claims, dialect: Dialect, **header: str) -> Token | Invalid:
             subject=_string(_first(claims, dialect.subject)),
             client_id=_string(_first(claims, dialect.client_id)),
             audience=_audience(claims.get("aud")),
-            scopes=_scopes(_first(claims, dialect.scope)),
+            scopes=_scopes(scope),
             expires_at=_date(claims.get("exp")),
             not_before=_date(claims.get("nbf")),
             issued_at=_date(claims.get("iat")),
@@ -104,7 +108,7 @@ def _audience(value: object) -> tuple[str, ...] | None:
 
 
 def _scopes(value: object) -> frozenset[str]:
-    # RFC 8693, 4.2: "a JSON string containing a space-separated list of scopes". Some providers send an array.
+    # RFC 8693, 4.2: "a JSON string containing a space-separated list of scopes".
     if value is None:
         return frozenset()
     return frozenset(value.split(" ") if isinstance(value, str) else _strings(value)) - {""}
