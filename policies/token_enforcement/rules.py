@@ -82,10 +82,11 @@ def header_refused(token: Token, rules: Rules, now: float) -> Deny | None:
 def issuer_wrong(token: Token, rules: Rules, now: float) -> Deny | None:
     """Compared code point by code point (RFC 7519, 4.1.1 and 2: StringOrURI, case-sensitive)."""
     expected = rules.issuer or rules.provider_issuer
-    if expected is None or token.issuer == expected:
+    if expected is not None and token.issuer == expected:
         return None
-    if token.issuer is None and rules.issuer is None and token.type is None:
-        # RFC 7662, 2.2: `iss` is OPTIONAL there, and it was that provider itself that answered.
+    if token.type is None and rules.issuer is None and None in (token.issuer, expected):
+        # RFC 7662, 2.2: `iss` is OPTIONAL there, and it was that provider itself that answered. A signature says less:
+        # several issuers may share their keys, so that a signed token is refused where nobody named the right one.
         return None
     return bearer.invalid_token(rules.realm, "token_issuer_refused", "The token comes from another issuer.")
 
