@@ -22,13 +22,18 @@ AGW_LEFT_OUT = frozenset({"scope", "exp", "active"})
 def headers_of(token: Token, names: Mapping[str, str], *, agw: bool) -> Headers:
     """The identity headers: each name with the claim that it shows, and every plain claim where `agw` asks for it.
 
-    An absent claim, `null`, and a value of more than `MAX_BYTES` leave their header out.
+    An absent claim, `null`, and a value of more than `MAX_BYTES` leave their header out. Of several claims that would
+    share a header the first counts: an upstream must never have to choose.
     """
     pairs = [(name, claim_at(token.claims, claim)) for name, claim in names.items()]
     if agw:
         pairs.extend(_agw(token.claims))
     encoded = ((name, encode(value)) for name, value in pairs if value is not None)
-    return tuple((name, value) for name, value in encoded if len(value) <= MAX_BYTES)
+    headers: dict[str, tuple[str, str]] = {}
+    for name, value in encoded:
+        if len(value) <= MAX_BYTES:
+            headers.setdefault(name.lower(), (name, value))
+    return tuple(headers.values())
 
 
 def encode(value: object) -> str:
