@@ -123,7 +123,6 @@ def test_what_is_no_credential_stays(text: str) -> None:
     assert redact(text) == text
 
 
-@pytest.mark.case("C307")
 @given(before=surroundings, scheme=st.sampled_from(["Bearer", "bearer", "BEARER", "Basic", "basic"]), token=tokens,
        after=surroundings)  # fmt: skip
 def test_no_message_holds_what_follows_a_scheme(before: str, scheme: str, token: str, after: str) -> None:
@@ -132,7 +131,6 @@ def test_no_message_holds_what_follows_a_scheme(before: str, scheme: str, token:
     assert token[:12] not in said.replace(before, "").replace(after, "") or token[:12] in f"{before} {after}"
 
 
-@pytest.mark.case("C307")
 @given(payload=st.dictionaries(st.text(max_size=8), st.text(max_size=20), min_size=1), signature=segments,
        before=surroundings, after=surroundings)  # fmt: skip
 def test_no_message_and_no_traceback_holds_a_jwt(
@@ -168,7 +166,6 @@ def test_what_is_configured_is_the_only_way_out(undisturbed: None, monkeypatch: 
     assert [json.loads(each)["msg"] for each in written.getvalue().splitlines()] == ["Bearer [removed]", "here"]
 
 
-@pytest.mark.case("C307")
 def test_a_program_that_dies_of_an_exception_tells_no_credential() -> None:
     program = "from gateway.logs import configure; configure('info'); raise ValueError('Bearer SECRETsecret1')"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
@@ -177,7 +174,6 @@ def test_a_program_that_dies_of_an_exception_tells_no_credential() -> None:
     assert json.loads(ended.stderr)["level"] == "critical"
 
 
-@pytest.mark.case("C307")
 def test_a_log_call_that_fails_does_not_print_its_arguments() -> None:
     program = (
         "import logging, sys\n"

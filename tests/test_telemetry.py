@@ -191,7 +191,6 @@ def test_a_policy_that_makes_up_codes_cannot_make_series_without_end() -> None:
     assert value(telemetry, "tokenward_refusals_total", route="orders", code="other") == 100
 
 
-@pytest.mark.case("C309")
 def test_nothing_of_a_request_is_in_the_text() -> None:
     telemetry = new()
     secret = "eyJhbGciOiJSUzI1NiJ9.Secret.Kid"
