@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from gateway.clients import Directory
 from gateway.policy import Policy
@@ -46,6 +46,7 @@ class Services:
     directory: Directory = field(default_factory=Directory)
 
 
+@runtime_checkable
 class Opens(Protocol):
     """A policy's configuration that needs the world before it can decide."""
 
