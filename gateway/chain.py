@@ -31,6 +31,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Explained:
+    """A policy of the chain, and how its checks come out."""
+
+    step: Step
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """Asks each policy in turn; the first refusal ends it. An empty chain allows."""
 
@@ -55,6 +63,8 @@ class Chain:
             step = self.steps[index]
             if not step.applies(request):
                 continue
+            if allowed is not None:
+                request = _known(request, allowed.principal)
             try:
                 outcome = step.policy.decide(request)
             except Unavailable as failure:
@@ -65,7 +75,6 @@ class Chain:
             if isinstance(decision, Deny):
                 return decision
             allowed = decision
-            request = _known(request, allowed.principal)
         return allowed or Allow(principal=request.principal)
 
     async def _wait(
@@ -79,18 +88,12 @@ class Chain:
         decision = _joined(step, allowed, decision)
         if isinstance(decision, Deny):
             return decision
-        rest = self._from(index + 1, _known(request, decision.principal), decision)
+        rest = self._from(index + 1, request, decision)
         return rest if isinstance(rest, Allow | Deny) else await rest
 
-    async def explain(self, request: Request, claims: Mapping[str, object] | None = None) -> list[tuple[str, Finding]]:
-        """How each check of each policy comes out, by the policy's name; a refusal does not end it."""
-        findings: list[tuple[str, Finding]] = []
-        for step in self.steps:
-            if not step.applies(request):
-                findings.append((step.name, Finding("when", None, "does not apply to this method and path")))
-                continue
-            findings.extend((step.name, finding) for finding in await _findings(step, request, claims))
-        return findings
+    async def explain(self, request: Request, claims: Mapping[str, object] | None = None) -> list[Explained]:
+        """How each check of each policy comes out; a refusal does not end it. Raises what a policy raises."""
+        return [Explained(step, await _findings(step, request, claims)) for step in self.steps]
 
 
 def _joined(step: Step, allowed: Allow | None, outcome: Decision) -> Decision:
@@ -144,6 +147,8 @@ def _excused(step: Step, failure: Unavailable) -> Deny:
 
 
 async def _findings(step: Step, request: Request, claims: Mapping[str, object] | None) -> Sequence[Finding]:
+    if not step.applies(request):
+        return [Finding("when", None, "does not apply to this method and path")]
     if isinstance(step.policy, Explains):
         return await step.policy.explain(request, claims)
     outcome = step.policy.decide(request)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chain import Chain, Step
+from gateway.chain import Chain, Explained, Step
 from gateway.conditions import condition
 from gateway.policy import Allow, Decision, Deny, Finding, Policy, Principal, Request, Unavailable
 from tests.fakes import decided, request
@@ -284,9 +284,9 @@ async def test_explain_goes_on_after_a_refusal_and_says_what_does_not_apply() ->
         Step(name="waits", policy=Asks(Allow())),
     )
     assert await Chain(steps).explain(request()) == [
-        ("closed", Finding("decision", False, "403 closed: This API is closed.")),
-        ("deletes", Finding("when", None, "does not apply to this method and path")),
-        ("waits", Finding("decision", True, "allows")),
+        Explained(steps[0], [Finding("decision", False, "403 closed: This API is closed.")]),
+        Explained(steps[1], [Finding("when", None, "does not apply to this method and path")]),
+        Explained(steps[2], [Finding("decision", True, "allows")]),
     ]
 
 
@@ -295,5 +295,5 @@ async def test_a_policy_that_explains_itself_is_given_the_claims() -> None:
         async def explain(self, request: Request, claims: Mapping[str, object] | None) -> Sequence[Finding]:
             return [Finding("claims", None, repr(claims))]
 
-    findings = await chain(Explains(NO)).explain(request(), {"sub": "alice"})
-    assert findings == [("policy-0", Finding("claims", None, "{'sub': 'alice'}"))]
+    (explained,) = await chain(Explains(NO)).explain(request(), {"sub": "alice"})
+    assert explained.findings == [Finding("claims", None, "{'sub': 'alice'}")]
