@@ -140,7 +140,7 @@ class Introspection:
         )
         if reply.media_type != SIGNED:
             raise unusable
-        verified = await self._keys.verify(reply.body.decode("ascii", "replace"))
+        verified = await self._keys.verify(reply.body.decode("ascii", "replace"), max_length=len(reply.body))
         if isinstance(verified, Invalid) or verified.typ != "token-introspection+jwt":
             raise unusable
         assert self._provider.introspection is not None  # noqa: S101 - seen to in __init__

@@ -13,7 +13,7 @@ from gateway.ports import Clock, Fetch, Metrics
 from gateway.providers import Provider
 from gateway.tasks import Tasks
 from policies.token_enforcement.jwks import BadKeySet, KeySet, parse_key_set
-from policies.token_enforcement.signature import ASYMMETRIC, Invalid, Verified, peek, verify
+from policies.token_enforcement.signature import ASYMMETRIC, MAX_LENGTH, Invalid, Verified, peek, verify
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +52,12 @@ class Keys:
                 await self._flights.join(None, self._refresh)
             await asyncio.sleep(times.cool_down if self._failed else times.refresh_after)
 
-    async def verify(self, token: str) -> Verified | Invalid:
-        """The claims of the token if a key of the provider signed it. Raises `Unavailable` without usable keys."""
-        unverified = peek(token)
+    async def verify(self, token: str, *, max_length: int = MAX_LENGTH) -> Verified | Invalid:
+        """The claims of the token if a key of the provider signed it. Raises `Unavailable` without usable keys.
+
+        `max_length` is in characters: a signed answer may be longer than a bearer token.
+        """
+        unverified = peek(token, max_length=max_length)
         if isinstance(unverified, Invalid):
             return unverified
         keys = await self._current()
