@@ -32,9 +32,10 @@ from gateway.build import Build
 from gateway.clock import SystemClock
 from gateway.correlation import new_request_id
 from gateway.logs import timestamp
-from gateway.operations import Operations, ProviderStatus, Readiness, shown_url
+from gateway.operations import Operations, Readiness, shown_url
 from gateway.policy import Deny
 from gateway.ports import Clock
+from gateway.providers.status import ProviderStatus
 
 log = logging.getLogger(__name__)
 

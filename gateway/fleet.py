@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.metrics_merge import Ledger
-from gateway.operations import ProviderState, ProviderStatus, Readiness, ReloadResult, RouteView
+from gateway.operations import Readiness, ReloadResult, RouteView
+from gateway.providers.status import ProviderState, ProviderStatus
 from gateway.tasks import Tasks
 from gateway.worker_link import (
     DRAIN,

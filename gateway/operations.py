@@ -4,20 +4,10 @@ A process that serves requests answers for itself; where there are several, the 
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-
-class ProviderState(StrEnum):
-    """How a provider is doing."""
-
-    READY = "ready"
-    """Its metadata and keys, as far as they are needed, were read."""
-    STARTING = "starting"
-    """They were not asked for yet."""
-    FAILING = "failing"
-    """They could not be read when last asked for, or it did not answer. Concerns its own tokens only."""
+from gateway.providers.status import ProviderStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +17,6 @@ class Readiness:
     ready: bool
     reason: str = ""
     """Empty when ready: `starting`, `draining`, …"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderStatus:
-    """A provider's state and since when, in seconds since the epoch."""
-
-    name: str
-    state: ProviderState
-    since: float
-    detail: str = ""
-    """One sentence about a failure; no URL, and nothing that a provider said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.operations import Operations, ProviderStatus, Readiness, ReloadResult, RouteView
+from gateway.operations import Operations, Readiness, ReloadResult, RouteView
+from gateway.providers.status import ProviderStatus
 from gateway.tasks import Tasks
 
 log = logging.getLogger(__name__)

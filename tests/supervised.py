@@ -19,7 +19,8 @@ from gateway.admin import Admin
 from gateway.build import Build
 from gateway.exchange import Exchange
 from gateway.fleet import FleetLink
-from gateway.operations import ProviderState, ProviderStatus, Readiness, ReloadResult, RouteView
+from gateway.operations import Readiness, ReloadResult, RouteView
+from gateway.providers.status import ProviderState, ProviderStatus
 from gateway.telemetry import Telemetry
 from gateway.worker_link import WorkerLink
 from gateway.workers import supervise

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.admin import Admin, is_loopback, names_this_machine
 from gateway.build import Build
-from gateway.operations import ProviderState, ProviderStatus, Readiness, ReloadResult, RouteView
+from gateway.operations import Readiness, ReloadResult, RouteView
+from gateway.providers.status import ProviderState, ProviderStatus
 from tests.fakes import NOON
 
 BUILD = Build(version="1.2.3", revision="abcdef", http_parser="llhttp")

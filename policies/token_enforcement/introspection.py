@@ -41,6 +41,8 @@ class Introspection:
         self._places = asyncio.Semaphore(provider.limits.concurrency)
         limits = provider.limits
         self._breaker = Breaker(clock, failures=limits.failures, cool_down=limits.cool_down)
+        self.failing_since: float | None = None
+        """Seconds since the epoch; `None` while the last answer could be used."""
         self._open = metrics.gauge("circuit_open", "Whether a server is left alone for now.", target=provider.name)
         self._duration = metrics.histogram(
             "introspection_duration_seconds", "How long providers took to introspect a token.", provider=provider.name
@@ -156,8 +158,10 @@ class Introspection:
     def _report(self, *, answered: bool) -> None:
         if answered:
             self._breaker.succeeded()
+            self.failing_since = None
         else:
             self._breaker.failed()
+            self.failing_since = self.failing_since or self._clock.time()
         self._open.set(0 if self._breaker.state.value == 0 else 1)
 
     def _count(self, outcome: str) -> None:

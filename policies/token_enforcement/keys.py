@@ -32,7 +32,8 @@ class Keys:
         self._set: KeySet | None = None
         self._fetched_at = -math.inf
         self._tried_at = -math.inf
-        self._failed = False
+        self.failing_since: float | None = None
+        """Seconds since the epoch; `None` while the last fetch was good."""
         self._fetches = {
             result: metrics.counter("jwks_fetches", "Fetches of signing keys.", provider=provider.name, result=result)
             for result in ("success", "failure")
@@ -50,7 +51,7 @@ class Keys:
         while True:
             with suppress(Unavailable):
                 await self._flights.join(None, self._refresh)
-            await asyncio.sleep(times.cool_down if self._failed else times.refresh_after)
+            await asyncio.sleep(times.refresh_after if self.failing_since is None else times.cool_down)
 
     async def verify(self, token: str, *, max_length: int = MAX_LENGTH) -> Verified | Invalid:
         """The claims of the token if a key of the provider signed it. Raises `Unavailable` without usable keys.
@@ -79,7 +80,7 @@ class Keys:
             return self._set
         if self._may_try:
             return await self._flights.join(None, self._refresh)
-        if self._failed:
+        if self.failing_since is not None:
             # The key may be there: that we could not look is not the caller's fault.
             raise Unavailable(f"{self._provider.name} does not show its keys", code="provider_keys")
         return keys
@@ -93,10 +94,10 @@ class Keys:
         try:
             keys = await self._fetch_keys()
         except Unavailable:
-            self._failed = True
+            self.failing_since = self.failing_since or self._clock.time()
             self._fetches["failure"].inc()
             raise
-        self._set, self._fetched_at, self._failed = keys, began, False
+        self._set, self._fetched_at, self.failing_since = keys, began, None
         self._fetches["success"].inc()
         self._success_time.set(self._clock.time())
         return keys

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from gateway.providers.discovery import Discovery
-
 from gateway.flights import Flights
 from gateway.policy import Unavailable
 from gateway.ports import Clock, Metrics
 from gateway.providers import Order, Provider
+from gateway.providers.discovery import Condition, Discovery
+from gateway.providers.status import ProviderState, ProviderStatus
 from gateway.services import Services
 from gateway.tasks import Tasks
 from policies.token_enforcement.claims import Claims, from_introspection, from_keys
@@ -109,6 +109,23 @@ class Verifier:
         fact = await self._ask(credential, key, wish)
         self._entries.set(len(self._told) + len(self._signed))
         return fact if isinstance(fact, Known) else Known(fact, "miss")
+
+    def status(self) -> ProviderStatus:
+        """How the provider is doing, as far as this verifier noticed."""
+        name, state = self.provider.name, self.discovery.state
+        if state.condition is Condition.FAILING:
+            return ProviderStatus(
+                name=name, state=ProviderState.FAILING, since=state.since, detail=f"no metadata: {state.code}"
+            )
+        if state.condition is Condition.NEVER:
+            return ProviderStatus(name=name, state=ProviderState.STARTING, since=state.since)
+        if self._introspection is not None and self._introspection.failing_since is not None:
+            since = self._introspection.failing_since
+            return ProviderStatus(name=name, state=ProviderState.FAILING, since=since, detail="introspection fails")
+        if self._keys.failing_since is not None:
+            since = self._keys.failing_since
+            return ProviderStatus(name=name, state=ProviderState.FAILING, since=since, detail="no new signing keys")
+        return ProviderStatus(name=name, state=ProviderState.READY, since=state.since)
 
     def supposed(self, claims: Claims, now: float) -> Active | Rejected:
         """The fact if the provider had answered these claims with `active: true`; nothing is asked or kept."""
