@@ -23,15 +23,6 @@ def bind_anyhow(host: str, port: int) -> socket.socket:
         return bind(host, 0)
 
 
-def port_or_any(host: str, port: int) -> int:
-    """The port for somebody else to bind: 0, which takes a free one, when it is taken."""
-    try:
-        bind(host, port).close()
-    except OSError:
-        return 0
-    return port
-
-
 def address(listener: socket.socket) -> str:
     """Host and port, as in a URL."""
     host, port = listener.getsockname()[:2]

@@ -3,14 +3,15 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
 from typing import TextIO
 
 from gateway.demo.curls import Curl, demo_curls
 from gateway.demo.identity_provider import AUDIENCE, run_identity_provider
-from gateway.demo.listening import bind_anyhow, port_or_any
+from gateway.demo.listening import address, bind_anyhow
 from gateway.demo.upstream import run_upstream
 from gateway.demo.welcome import welcome
 from gateway.serve import serve
@@ -19,6 +20,13 @@ from gateway.settings import load
 CONFIG = Path(__file__).with_name("config.yaml")
 HOST = "127.0.0.1"
 CLIENT = ("shop", "shop-secret")
+VARIABLES = (
+    "TOKENWARD_DEMO_PORT",
+    "TOKENWARD_DEMO_ADMIN_PORT",
+    "TOKENWARD_DEMO_PROVIDER_PORT",
+    "TOKENWARD_DEMO_UPSTREAM_PORT",
+)
+"""What the configuration is told, in the order of `Ports`."""
 TOKEN_LIFETIME = 86_400
 """Seconds; the token that is printed should outlast whoever tries it."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -74,22 +82,16 @@ class Demo:
 async def open_demo(wanted: Ports) -> AsyncIterator[Demo]:
     """All of it, until the end of the block."""
     async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(run_identity_provider(listener=bind_anyhow(HOST, wanted.provider)))
+        ports = (wanted.gateway, wanted.admin, wanted.provider, wanted.upstream)
+        listeners = [stack.enter_context(bind_anyhow(HOST, port)) for port in ports]
+        provider = await stack.enter_async_context(run_identity_provider(listener=listeners[2]))
         provider.add_client(*CLIENT, client_name="Shop", scope="orders.read orders.write")
-        upstream = await stack.enter_async_context(run_upstream(listener=bind_anyhow(HOST, wanted.upstream)))
-        settings = load(
-            CONFIG,
-            {
-                "TOKENWARD_DEMO_PORT": str(port_or_any(HOST, wanted.gateway)),
-                "TOKENWARD_DEMO_ADMIN_PORT": str(port_or_any(HOST, wanted.admin)),
-                "TOKENWARD_DEMO_PROVIDER_PORT": provider.issuer.rpartition(":")[2],
-                "TOKENWARD_DEMO_UPSTREAM_PORT": upstream.rpartition(":")[2],
-            },
-        )
-        serving = await stack.enter_async_context(serve(settings))
+        upstream = await stack.enter_async_context(run_upstream(listener=listeners[3]))
+        settings = load(CONFIG, dict(zip(VARIABLES, map(_port, listeners), strict=True)))
+        await stack.enter_async_context(serve(settings, sockets=listeners[:1], admin_sockets=listeners[1:2]))
         yield Demo(
-            gateway=f"http://{serving.addresses[0]}",
-            admin=f"http://{serving.admin_addresses[0]}",
+            gateway=f"http://{address(listeners[0])}",
+            admin=f"http://{address(listeners[1])}",
             issuer=provider.issuer,
             upstream=upstream,
             token=provider.issue(CLIENT[0], "orders.read", audience=AUDIENCE, lifetime=TOKEN_LIFETIME),
@@ -99,20 +101,18 @@ async def open_demo(wanted: Ports) -> AsyncIterator[Demo]:
 async def run(output: TextIO, *, port: int, stop: asyncio.Event | None) -> None:
     """Open the demo, say so on `output`, and close it when `stop` is set, or at a signal where there is no `stop`."""
     wanted = Ports(gateway=port)
-    async with open_demo(wanted) as demo:
-        output.write(welcome(demo.places, demo.moved(wanted), demo.curls, colour=output.isatty()))
-        output.flush()
-        if stop is not None:
-            await stop.wait()
-            return
-        with signalled() as stopped:
+    # The handlers come first: a Ctrl-C while it starts is obeyed as soon as it has started.
+    with signalled() if stop is None else nullcontext(stop) as stopped:
+        async with open_demo(wanted) as demo:
+            output.write(welcome(demo.places, demo.moved(wanted), demo.curls, colour=output.isatty()))
+            output.flush()
             await stopped.wait()
-    output.write("\nThe demo has ended, and nothing of it is left.\n")
+        output.write("\nThe demo has ended, and nothing of it is left.\n")
 
 
 @contextmanager
 def signalled() -> Iterator[asyncio.Event]:
-    """An event that is set by the first SIGINT or SIGTERM."""
+    """An event that is set by SIGINT or SIGTERM."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
     for number in SIGNALS:
         loop.add_signal_handler(number, event.set)
@@ -121,3 +121,7 @@ def signalled() -> Iterator[asyncio.Event]:
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _port(listener: socket) -> str:
+    return str(listener.getsockname()[1])
