@@ -50,6 +50,7 @@ class Patience:
     """For how long a route believes what is known, in seconds. Zero: ask each time."""
 
     max_age: float = 60.0
+    """For whatever is known. The others may be smaller, and count for no more than this."""
     max_age_without_exp: float = 60.0
     """For tokens whose provider does not say when they expire."""
     negative_age: float = 10.0
@@ -59,13 +60,17 @@ class Patience:
 
     def believes(self, fact: Fact, now: float, *, longer: float = 0.0) -> bool:
         """Whether the fact is young enough at `now`, seconds since the epoch."""
-        return -RESTEP < now - fact.asked_at < self.age(fact) + longer
+        greatest = self.age(fact) + longer
+        return greatest > 0 and -RESTEP < now - fact.asked_at < greatest
 
     def age(self, fact: Fact) -> float:
         """The greatest age at which such a fact is believed."""
-        if isinstance(fact, Active):
-            return self.max_age if fact.token.expires_at is not None else min(self.max_age_without_exp, self.max_age)
-        return self.negative_age if isinstance(fact, Rejected) else self.max_age
+        match fact:
+            case Active(token) if token.expires_at is None:
+                return min(self.max_age_without_exp, self.max_age)
+            case Rejected():
+                return min(self.negative_age, self.max_age)
+        return self.max_age
 
 
 class Shelf:
@@ -88,14 +93,15 @@ class Shelf:
         return self._rejected.get(key) if fact is None else fact
 
     def put(self, key: bytes, fact: Fact) -> None:
-        """Keep the fact, unless a younger one is there: answers may overtake each other."""
+        """Keep the fact, unless an answer overtook it: a yes gives way to what was asked a little later.
+
+        What was asked much later was asked before the clock was set back. A no is kept in any case.
+        """
         known = self.get(key)
-        if known is not None and known.asked_at > fact.asked_at:
-            return
         if isinstance(fact, Rejected):
             self._verified.pop(key, None)
             self._rejected[key] = fact
-        else:
+        elif known is None or not 0 < known.asked_at - fact.asked_at < RESTEP:
             self._rejected.pop(key, None)
             self._verified[key] = fact
 
