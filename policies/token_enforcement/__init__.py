@@ -1,5 +1,6 @@
 """OpenID Connect OAuth 2.0 token enforcement: only a good token of a known provider reaches the upstream."""
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,9 @@ from policies.token_enforcement.verifier import Verifier, Wish, open_verifier
 
 MAX_LEEWAY = 60
 INTROSPECTING = frozenset({Order.INTROSPECT_ONLY, Order.INTROSPECT_THEN_KEYS})
+
+# RFC 6749, 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ).
+SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,10 @@ class TokenEnforcement:
             raise ValueError(
                 f"leeway is {self.leeway} s; write 0 to {MAX_LEEWAY}: a token must not live on after it expired"
             )
+        if not (self.realm.isascii() and self.realm.isprintable()):
+            raise ValueError("realm holds what no header may hold; write visible ASCII and spaces")
+        if not all(SCOPE.fullmatch(scope) for scope in self.scopes):
+            raise ValueError("scopes: a scope is one word of visible ASCII, without quotes and backslashes")
         unknown = sorted(set(self.algorithms) - ASYMMETRIC)
         if unknown or not self.algorithms:
             raise ValueError(
@@ -91,6 +99,8 @@ class TokenEnforcement:
                 yield ("provider" if self.provider else "providers"), f"there is no provider {name!r}; write {known}"
             elif provider.introspection is None and self._order(provider) in INTROSPECTING:
                 yield "order", f"{name!r} has no introspection credentials; write them, or order: keys_only"
+            elif provider.issuer is None and self.issuer is None and self._order(provider) not in INTROSPECTING:
+                yield "issuer", f"{name!r} has no issuer, and keys do not say who issued a token; write who may"
 
     @asynccontextmanager
     async def open(self, services: Services) -> AsyncIterator[Policy]:
@@ -114,7 +124,7 @@ class TokenEnforcement:
             ("token-enforcement", provider), lambda: open_verifier(provider, services)
         )
         order = self._order(provider)
-        if order is not Order.INTROSPECT_ONLY:
+        if order is not Order.INTROSPECT_ONLY or provider.signed_introspection:
             verifier.keep_keys()
         return Judge(
             verifier=verifier,
