@@ -19,6 +19,10 @@ class Flights(Generic[K, V]):
         self.waiting = 0
         """How many wait for an answer now."""
 
+    def __contains__(self, key: K) -> bool:
+        """Whether the question under `key` is under way."""
+        return key in self._under_way
+
     async def join(self, key: K, ask: Callable[[], Coroutine[Any, Any, V]]) -> V:
         """The answer to the question under `key`. A cancelled caller does not end the flight for the others."""
         flight = self.lead(key, ask)

@@ -3,13 +3,12 @@
 import asyncio
 from urllib.parse import urlencode
 
-from gateway.providers.authentication import Authenticator
-from gateway.providers.discovery import Discovery
-
 from gateway.breaker import Breaker
 from gateway.policy import Headers, Unavailable
 from gateway.ports import Clock, Fetch, Metrics, Reply
 from gateway.providers import Provider
+from gateway.providers.authentication import Authenticator
+from gateway.providers.discovery import Discovery
 from policies.token_enforcement.claims import Claims, from_introspection
 from policies.token_enforcement.credential import Credential
 from policies.token_enforcement.facts import Active, Fact, NotIntrospectable, Rejected

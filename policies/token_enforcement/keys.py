@@ -5,12 +5,11 @@ import logging
 import math
 from contextlib import suppress
 
-from gateway.providers.discovery import Discovery
-
 from gateway.flights import Flights
 from gateway.policy import Unavailable
 from gateway.ports import Clock, Fetch, Metrics
 from gateway.providers import Provider
+from gateway.providers.discovery import Discovery
 from gateway.tasks import Tasks
 from policies.token_enforcement.jwks import BadKeySet, KeySet, parse_key_set
 from policies.token_enforcement.signature import ASYMMETRIC, MAX_LENGTH, Invalid, Verified, peek, verify
@@ -31,7 +30,7 @@ class Keys:
         self._flights: Flights[None, KeySet] = Flights(tasks)
         self._set: KeySet | None = None
         self._fetched_at = -math.inf
-        self._tried_at = -math.inf
+        self._sought_at = -math.inf
         self.failing_since: float | None = None
         """Seconds since the epoch; `None` while the last fetch was good."""
         self._fetches = {
@@ -63,34 +62,44 @@ class Keys:
             return unverified
         keys = await self._current()
         verified = verify(unverified, keys, ASYMMETRIC)
-        if not isinstance(verified, Invalid) or verified.code != "token_key_unknown":
+        if not _misses_key(verified):
             return verified
         self._unknown.inc()
-        return verify(unverified, await self._newer_than(keys), ASYMMETRIC)
+        if None in self._flights:
+            keys = await self._flights.join(None, self._refresh)
+            verified = verify(unverified, keys, ASYMMETRIC)
+        # The fetch that was under way may have begun before the provider showed the key.
+        return verify(unverified, await self._newer_than(keys), ASYMMETRIC) if _misses_key(verified) else verified
+
+    @property
+    def are_missing(self) -> bool:
+        """Whether there are no keys to be trusted, and the last try brought none."""
+        return self.failing_since is not None and self._trusted is None
+
+    @property
+    def _trusted(self) -> KeySet | None:
+        is_young = self._clock.monotonic() - self._fetched_at < self._provider.keys.max_age
+        return self._set if is_young else None
 
     async def _current(self) -> KeySet:
         """The keys that are trusted now; whoever finds none waits for them."""
-        if self._set is not None and self._clock.monotonic() - self._fetched_at < self._provider.keys.max_age:
-            return self._set
-        return await self._flights.join(None, self._refresh)
+        return self._trusted or await self._flights.join(None, self._refresh)
 
     async def _newer_than(self, keys: KeySet) -> KeySet:
         """The keys after one more fetch, if one is due: a flood of invented key ids must not become one of fetches."""
         if self._set is not None and self._set is not keys:
             return self._set
-        if self._may_try:
+        now = self._clock.monotonic()
+        if now - self._sought_at >= self._provider.keys.cool_down:
+            self._sought_at = now
             return await self._flights.join(None, self._refresh)
         if self.failing_since is not None:
             # The key may be there: that we could not look is not the caller's fault.
             raise Unavailable(f"{self._provider.name} does not show its keys", code="provider_keys")
         return keys
 
-    @property
-    def _may_try(self) -> bool:
-        return self._clock.monotonic() - self._tried_at >= self._provider.keys.cool_down
-
     async def _refresh(self) -> KeySet:
-        self._tried_at = began = self._clock.monotonic()
+        began = self._clock.monotonic()
         try:
             keys = await self._fetch_keys()
         except Unavailable:
@@ -115,3 +124,7 @@ class Keys:
         except BadKeySet as error:
             log.warning("the keys of %s can't be used: %s", name, error)
             raise Unavailable(f"{name} shows keys that can't be used", code="provider_keys") from error
+
+
+def _misses_key(verified: Verified | Invalid) -> bool:
+    return isinstance(verified, Invalid) and verified.code == "token_key_unknown"
