@@ -88,17 +88,12 @@ class Verifier:
 
     def recall(self, credential: Credential, key: bytes, wish: Wish, now: float) -> Known | None:
         """What is known and may be believed at `now`, seconds since the epoch; `None` if somebody must be asked."""
-        match wish.order:
-            case Order.KEYS_ONLY:
-                known = self._believed(self._signed, key, wish.patience, now)
-            case Order.KEYS_FIRST:
-                known = self._believed(self._signed, key, wish.patience, now) or self._told_of(
-                    credential, key, wish, now
-                )
-            case _:
-                known = self._told_of(credential, key, wish, now)
-                if known is None and self._introspection is not None and self._introspection.rests:
-                    known = self._without_answer(key, wish, now)
+        if self._is_for_keys(credential, wish.order):
+            known = self._believed(self._signed, key, wish.patience, now)
+        else:
+            known = self._told_of(credential, key, wish, now)
+            if known is None and self._introspection is not None and self._introspection.rests:
+                known = self._without_answer(key, wish, now) or self._instead(credential, key, wish, now)
         if known is not None:
             self._lookups[known.cache].inc()
         return known
@@ -163,62 +158,83 @@ class Verifier:
         self._flights.lead((self._told, key), lambda: self._introspect(credential, key))
 
     def _without_answer(self, key: bytes, wish: Wish, now: float) -> Known | None:
-        """What may still be believed while the provider cannot answer."""
+        """What the provider said, as far as it may still be believed while it cannot answer."""
         told = self._told.get(key)
         if isinstance(told, Rejected):
             # Seen inactive, it stays denied for as long as nobody can say otherwise: no way round through the keys.
             return Known(told, "negative")
         if isinstance(told, Active) and wish.patience.believes(told, now, longer=wish.patience.stale_if_error):
             return Known(told, "stale")
-        if wish.order is Order.INTROSPECT_ONLY:
+        return None
+
+    def _instead(self, credential: Credential, key: bytes, wish: Wish, now: float) -> Known | None:
+        """What the keys said before, where they may stand in for the provider."""
+        if not _keys_may_stand_in(credential, wish.order):
             return None
-        return self._believed(self._signed, key, wish.patience, now)
+        known = self._believed(self._signed, key, wish.patience, now)
+        return None if known is None or self._contradicts(known.fact, key) else known
+
+    def _contradicts(self, fact: Active | Rejected, key: bytes) -> bool:
+        """Whether keys refuse what the provider stood for: it signs with others, so that these can't speak for it."""
+        return isinstance(fact, Rejected) and isinstance(self._told.get(key), Active)
+
+    def _introspects(self, credential: Credential) -> bool:
+        """Whether the provider can be asked about such a credential."""
+        if self._introspection is None:
+            return False
+        return self.provider.dialect.introspects_jwts or not credential.looks_like_jwt
+
+    def _is_for_keys(self, credential: Credential, order: Order) -> bool:
+        """Whether the keys judge the credential: what the provider told another route of it then counts for nothing."""
+        match order:
+            case Order.KEYS_ONLY:
+                return True
+            case Order.KEYS_FIRST if credential.looks_like_jwt and not self._keys.are_missing:
+                return True
+            case Order.INTROSPECT_ONLY:
+                return False
+        return not self._introspects(credential)
 
     async def _ask(self, credential: Credential, key: bytes, wish: Wish) -> Active | Rejected | Known:
-        if self._introspection is None or wish.order is Order.KEYS_ONLY:
-            return await self._check(credential, key)
-        if wish.order is Order.KEYS_FIRST:
-            return await self._keys_first(credential, key, wish)
-        if not self.provider.dialect.introspects_jwts and credential.looks_like_jwt:
-            return await self._not_for_the_provider(credential, key, wish)
+        if self._is_for_keys(credential, wish.order):
+            try:
+                return await self._check(credential, key)
+            except Unavailable as failure:
+                if wish.order is not Order.KEYS_FIRST or not self._introspects(credential):
+                    raise
+                log.info("the keys of %s are not to be had: %s", self.provider.name, failure)
+        if not self._introspects(credential):
+            return _not_introspected(self._clock.time())
         try:
             fact = await self._answer(credential, key, wish)
         except Unavailable as failure:
             return await self._way_round(credential, key, wish, failure)
-        if isinstance(fact, NotIntrospectable):
-            return await self._not_for_the_provider(credential, key, wish)
-        return fact
-
-    async def _keys_first(self, credential: Credential, key: bytes, wish: Wish) -> Active | Rejected:
-        if credential.looks_like_jwt:
-            try:
-                return await self._check(credential, key)
-            except Unavailable as failure:
-                log.info("the keys of %s are not to be had: %s", self.provider.name, failure)
-        fact = await self._answer(credential, key, wish)
-        return await self._check(credential, key) if isinstance(fact, NotIntrospectable) else fact
-
-    async def _not_for_the_provider(self, credential: Credential, key: bytes, wish: Wish) -> Active | Rejected:
+        if not isinstance(fact, NotIntrospectable):
+            return fact
         if wish.order is Order.INTROSPECT_ONLY:
-            return Rejected(
-                "token_not_introspectable", "The provider does not introspect this token.", self._clock.time()
-            )
+            return _not_introspected(self._clock.time())
         return await self._check(credential, key)
 
     async def _way_round(
         self, credential: Credential, key: bytes, wish: Wish, failure: Unavailable
     ) -> Active | Rejected | Known:
         """What can be said although the provider did not answer; the failure where it is nothing."""
-        known = self._without_answer(key, wish, self._clock.time())
+        now = self._clock.time()
+        known = self._without_answer(key, wish, now)
         if known is not None:
             return known
         # A provider that refuses us has answered: its keys must not stand for what it would not say.
-        if wish.order is Order.INTROSPECT_ONLY or failure.code == REFUSES_US or not credential.looks_like_jwt:
+        if failure.code == REFUSES_US or not _keys_may_stand_in(credential, wish.order):
             raise failure
+        known = self._instead(credential, key, wish, now)
+        if known is not None:
+            return known
         try:
             fact = await self._check(credential, key)
         except Unavailable:
             raise failure from None
+        if self._contradicts(fact, key):
+            raise failure
         self._fallbacks.inc()
         return fact
 
@@ -253,6 +269,15 @@ class Verifier:
         """Have the keys fetched from now on, so that they are there when the provider is not."""
         if self._keeping is None:
             self._keeping = self._tasks.start(self._keys.keep_fresh())
+
+
+def _not_introspected(now: float) -> Rejected:
+    return Rejected("token_not_introspectable", "The provider does not introspect this token.", now)
+
+
+def _keys_may_stand_in(credential: Credential, order: Order) -> bool:
+    """Whether keys can say anything of the credential, and the route lets them when the provider does not answer."""
+    return credential.looks_like_jwt and order is not Order.INTROSPECT_ONLY
 
 
 @asynccontextmanager
