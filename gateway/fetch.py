@@ -142,12 +142,10 @@ class _Fetcher:
             allow_redirects=False,
             trace_request_ctx=question,
         )
+        # The end of this block closes the connection of an answer that was not read to its end: the rest of it must
+        # never be the answer to another question.
         async with asking as response:
-            try:
-                received = await _read(response, self._transport.max_bytes)
-            except BaseException:
-                response.close()  # The rest of it must never be the answer to another question.
-                raise
+            received = await _read(response, self._transport.max_bytes)
             coding = response.headers.get(hdrs.CONTENT_ENCODING, "")
             return Reply(response.status, response.headers, _decode(received, coding, self._transport.max_bytes))
 

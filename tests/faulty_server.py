@@ -51,8 +51,13 @@ class Conversation:
     writer: asyncio.StreamWriter
 
     async def send(self, *parts: bytes) -> None:
+        if self.writer.is_closing():
+            raise ConnectionResetError
         self.writer.writelines(parts)
         await self.writer.drain()
+        await asyncio.sleep(
+            0
+        )  # Over TLS, `drain` may neither wait nor give way, and nobody would see the caller leave.
 
     async def until_the_caller_leaves(self) -> None:
         while await self.reader.read(READ):

@@ -425,6 +425,18 @@ def test_the_measure_of_memory_measures() -> None:
 
 
 @pytest.mark.case("C123")
+async def test_a_body_is_cut_over_tls_too(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    transport = replace(TRANSPORT, ca_file=str(authority.file))
+    async with (
+        faulty_server(endless_chunks(), tls=authority.issue().serve()) as server,
+        open_fetch(transport) as fetch,
+    ):
+        assert (await refusal(fetch, server.url)).code == "provider_answer"
+        await server.until_all_left()
+
+
+@pytest.mark.case("C123")
 @pytest.mark.parametrize("verb", [huge(50 * MEBIBYTE), endless_chunks()], ids=["50 MiB", "endless"])
 async def test_a_body_is_cut_at_the_cap_and_its_connection_closed(verb: Verb) -> None:
     async with asking(verb, answer(b"{}")) as (server, fetch):
