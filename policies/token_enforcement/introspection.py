@@ -148,7 +148,8 @@ class Introspection:
         audience = verified.claims.get("aud")
         ours = self._provider.introspection.client_id
         answer = verified.claims.get("token_introspection")
-        if verified.claims.get("iss") != self._provider.issuer or (audience != ours and audience != [ours]):
+        issuer = self._provider.issuer
+        if issuer is None or verified.claims.get("iss") != issuer or (audience != ours and audience != [ours]):
             raise unusable
         if not isinstance(answer, dict):
             raise unusable
