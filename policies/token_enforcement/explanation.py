@@ -60,14 +60,12 @@ def _issuer(token: Token, rules: Rules, now: float) -> str:
 def _expiry(token: Token, rules: Rules, now: float) -> str:
     if token.expires_at is None:
         return "the token does not say when it expires"
-    left = token.expires_at - now
-    relation = f"in {left:.0f} s" if left > 0 else f"{-left:.0f} s ago"
-    return f"expires {relation}, with {rules.leeway:.0f} s of leeway"
+    return f"expires {_when(token.expires_at, now)}, with {rules.leeway:.0f} s of leeway"
 
 
 def _not_before(token: Token, rules: Rules, now: float) -> str:
     times = [("nbf", token.not_before), ("iat", token.issued_at)]
-    said = ", ".join(f"{name} {now - value:.0f} s ago" for name, value in times if value is not None)
+    said = ", ".join(f"{name} {_when(value, now)}" for name, value in times if value is not None)
     return said or "the token names neither nbf nor iat"
 
 
@@ -83,6 +81,10 @@ def _claims(token: Token, rules: Rules, now: float) -> str:
 def _scopes(token: Token, rules: Rules, now: float) -> str:
     which = "any of" if rules.any_scope else "all of"
     return f"the token has {_names(token.scopes)}, needed is {which} {_names(rules.scopes)}"
+
+
+def _when(time: float, now: float) -> str:
+    return f"in {time - now:.0f} s" if time > now else f"{now - time:.0f} s ago"
 
 
 def _names(values: frozenset[str] | tuple[str, ...]) -> str:
