@@ -46,7 +46,13 @@ PRESETS: dict[str, Preset] = {
             revocation="{issuer}/token/revoke",
             userinfo="{issuer}/userinfo",
         ),
-        dialect=Dialect(client_id=("client_id", "aud"), jwt_types=frozenset({"at+jwt", "jwt"})),
+        # Its JWTs name their kind in `tokenName`; `token_type` reads "Bearer" in a refresh token too.
+        dialect=Dialect(
+            client_id=("client_id", "aud"),
+            token_type=("tokenName", "token_type"),
+            access_token_types=frozenset({"bearer", "access_token"}),
+            jwt_types=frozenset({"at+jwt", "jwt"}),
+        ),
         discovers=False,
     ),
     "keycloak": Preset(
@@ -105,8 +111,11 @@ PRESETS: dict[str, Preset] = {
             revocation="{issuer}/services/oauth2/revoke",
             userinfo="{issuer}/services/oauth2/userinfo",
         ),
+        # Introspection says `scope`, its JWTs say `scp`.
         dialect=Dialect(
-            access_token_types=frozenset({"bearer", "access_token"}), jwt_types=frozenset({"at+jwt", "jwt"})
+            scope=("scope", "scp"),
+            access_token_types=frozenset({"bearer", "access_token"}),
+            jwt_types=frozenset({"at+jwt", "jwt"}),
         ),
         discovers=False,
     ),
