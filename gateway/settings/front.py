@@ -1,0 +1,63 @@
+"""The caller's side of the configuration: TLS, and what a request may cost us."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gateway.settings.grammar import Address, Listen
+from gateway.settings.section import Bytes, Count, Pause, Seconds, Section
+
+
+class TlsSettings(Section):
+    """TLS for callers. Paths start at the folder of the configuration."""
+
+    certificate_file: str = Field(examples=["tls/server.crt"])
+    """Our certificate and those between it and the authority, in PEM."""
+    key_file: str = Field(examples=["tls/server.key"])
+    """Its private key, in PEM."""
+    client_ca_file: str | None = None
+    """Authorities for certificates of callers, in PEM; with it, every caller must show one."""
+
+
+class AdminSettings(Section):
+    """The second port: metrics, health, reload."""
+
+    listen: Annotated[Listen, Field(json_schema_extra={"default": "127.0.0.1:9090"})] = Address("127.0.0.1", 9090)
+    """Its address. It has no login: keep it on loopback, or behind a network policy."""
+
+
+class RequestLimits(Section):
+    """What one request may be, in bytes."""
+
+    target: Bytes = 8192
+    """Path and query together; more is answered with 414."""
+    header: Bytes = 8192
+    """One header with its name; more is answered with 431."""
+    headers: Bytes = 65536
+    """All headers together; more is answered with 431."""
+    header_count: Count = 100
+    """How many headers; more are answered with 431."""
+    body: Bytes | None = None
+    """A body; more is answered with 413. Null: no cap."""
+    requests_in_flight: Count | None = None
+    """Requests under way at once; more are answered with 503. Null: no cap."""
+
+
+class Timeouts(Section):
+    """How long we wait for callers, in seconds."""
+
+    head: Seconds = 10.0
+    """For the whole head of a request."""
+    body: Seconds = 30.0
+    """Between two pieces of a body."""
+    keep_alive: Seconds = 75.0
+    """For the next request on a connection."""
+
+
+class Drain(Section):
+    """How the process stops, in seconds."""
+
+    delay: Pause = 5.0
+    """Between saying that we are not ready and refusing connections: load balancers need it."""
+    timeout: Pause = 30.0
+    """For requests under way; then their connections are closed."""

@@ -1,0 +1,80 @@
+"""Short forms of the YAML written out, so that everything behind reads one form only."""
+
+import os
+from collections.abc import Callable
+
+from gateway.settings.scalars import Plain
+
+Members = dict[str, Plain]
+
+
+def written_out(data: Plain, folder: str) -> Plain:
+    """The data with its short forms written out, and with paths of files that start at the root or at `folder`."""
+    if not isinstance(data, dict):
+        return data
+    shaped: Members = dict(data)
+    _change(shaped, "listen", lambda listen: [listen] if isinstance(listen, str) else listen)
+    _change(shaped, "tls", lambda tls: _files(tls, folder))
+    _change(shaped, "access_log", lambda log: _log_file(log, folder))
+    _change(shaped, "providers", lambda found: _each(found, lambda _, one: _provider(one, folder)))
+    _change(shaped, "routes", lambda found: _each(found, lambda name, one: _route(name, one, folder)))
+    return shaped
+
+
+def _change(members: Members, name: str, change: Callable[[Plain], Plain]) -> None:
+    if name in members:
+        members[name] = change(members[name])
+
+
+def _each(found: Plain, change: Callable[[str, Plain], Plain]) -> Plain:
+    if not isinstance(found, dict):
+        return found
+    return {name: change(name, each) for name, each in found.items()}
+
+
+def _provider(written: Plain, folder: str) -> Plain:
+    if not isinstance(written, dict):
+        return written
+    shaped: Members = dict(written)
+    _change(shaped, "transport", lambda transport: _files(transport, folder))
+    return shaped
+
+
+def _route(name: str, written: Plain, folder: str) -> Plain:
+    if not isinstance(written, dict):
+        return written
+    shaped: Members = {"api": name, **{key: value for key, value in written.items() if (key, value) != ("api", None)}}
+    _change(shaped, "upstream", lambda upstream: _upstream(upstream, folder))
+    _change(shaped, "policies", lambda policies: _policies(policies, folder))
+    return shaped
+
+
+def _upstream(written: Plain, folder: str) -> Plain:
+    if isinstance(written, str):
+        return {"targets": [written]}
+    return _files(written, folder)
+
+
+def _policies(written: Plain, folder: str) -> Plain:
+    if not isinstance(written, list):
+        return written
+    return [_each(entry, lambda _, options: _files(options, folder)) for entry in written]
+
+
+def _files(members: Plain, folder: str) -> Plain:
+    """What ends in `_file` is the path of a file, in our sections as in a policy's options."""
+    if not isinstance(members, dict):
+        return members
+    return {
+        name: os.path.join(folder, value) if name.endswith("_file") and isinstance(value, str) else value
+        for name, value in members.items()
+    }
+
+
+def _log_file(written: Plain, folder: str) -> Plain:
+    if not isinstance(written, dict):
+        return written
+    to = written.get("to")
+    if not isinstance(to, str) or to in ("stdout", "stderr", "off"):
+        return written
+    return {**written, "to": os.path.join(folder, to)}
