@@ -94,6 +94,8 @@ class Enforcer:
         if not isinstance(credential, Credential):
             deny = self._without_token(credential)
             return [Finding("credential", False, f"{deny.status} {deny.code}: {deny.detail}")]
+        if len(credential.value) > MAX_LENGTH or not credential.is_well_formed:
+            return [Finding("credential", False, MALFORMED.detail)]
         found = Finding("credential", True, repr(credential))
         if claims is None:
             judge_, known = await self._find(credential, request)
@@ -123,17 +125,15 @@ class Enforcer:
 
     def _recall(self, credential: Credential, request: Request) -> tuple[Judge, Known | None]:
         """What is in memory. Of several providers, one that stands for the token outweighs those that do not."""
-        rejected: Known | None = None
-        for judge_ in self._plan.judges:
+        judge_, known = self._plan.judges[0], None
+        for judge_ in self._answerable(credential):
             verifier = judge_.verifier
             wish = judge_.wish_for(request.method)
-            known = verifier.recall(credential, verifier.key(credential), wish, request.received_at)
-            if known is None:
-                return judge_, None
-            if isinstance(known.fact, Active):
-                return judge_, known
-            rejected = known
-        return judge_, rejected
+            remembered = verifier.recall(credential, verifier.key(credential), wish, request.received_at)
+            if remembered is None or isinstance(remembered.fact, Active):
+                return judge_, remembered
+            known = remembered
+        return judge_, known or _of_nobody(request)
 
     async def _ask(self, credential: Credential, request: Request) -> Decision:
         if not credential.is_well_formed:
@@ -144,7 +144,7 @@ class Enforcer:
     async def _find(self, credential: Credential, request: Request) -> tuple[Judge, Known]:
         """Ask the providers in turn until one stands for the token. One that cannot answer leaves it open."""
         failure: Unavailable | None = None
-        known: Known | None = None
+        judge_, known = self._plan.judges[0], None
         for judge_ in self._answerable(credential):
             verifier, wish = judge_.verifier, judge_.wish_for(request.method)
             key = verifier.key(credential)
@@ -159,10 +159,7 @@ class Enforcer:
                 return judge_, known
         if failure is not None:
             raise failure
-        if known is None:
-            unknown = Rejected("token_issuer_refused", "The token comes from another issuer.", request.received_at)
-            return self._plan.judges[0], Known(unknown, "miss")
-        return judge_, known
+        return judge_, known or _of_nobody(request)
 
     def _answerable(self, credential: Credential) -> Sequence[Judge]:
         """The providers to ask: by the issuer that a JWT names among several, else all in their order.
@@ -244,6 +241,12 @@ class Enforcer:
                 "token_checks", "Tokens judged.", provider=provider, result=result, reason=reason
             )
         counter.inc()
+
+
+def _of_nobody(request: Request) -> Known:
+    """What is known of a token that comes from none of the route's providers."""
+    refused = Rejected("token_issuer_refused", "The token comes from another issuer.", request.received_at)
+    return Known(refused, "miss")
 
 
 def _dropped_headers(plan: Plan) -> frozenset[str]:
