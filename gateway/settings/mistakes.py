@@ -68,5 +68,6 @@ def without(secrets: Mapping[str, str], text: str) -> str:
     """The text, with what variables stood for replaced by how they are written in the file."""
     for secret, written in sorted(secrets.items(), key=lambda each: -len(each[0])):
         if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, written)
+            # A sentence may say it in another case: "write GET".
+            text = re.sub(re.escape(secret), written.replace("\\", r"\\"), text, flags=re.IGNORECASE)
     return text

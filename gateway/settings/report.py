@@ -10,12 +10,13 @@ class Report:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._paths: set[Path] = set()
+        self._around: set[Path] = set()
         self._mistakes: set[Mistake] = set()
         for place, wrong in source.wrong:
             self._mistakes.add(self._at(place, wrong.path, wrong.text))
             # A key may be wrong where its value is not: written twice, say.
             if place == source.place(wrong.path):
-                self._paths.add(wrong.path)
+                self._remember(wrong.path)
 
     @property
     def mistakes(self) -> tuple[Mistake, ...]:
@@ -24,17 +25,24 @@ class Report:
 
     def wrong(self, path: Path, text: str) -> None:
         """Tell it, unless it is the consequence of what was already told about this value, or one around it."""
-        if not any(path[:length] in self._paths for length in range(1, len(path) + 1)):
+        if not self._told_around(path):
             self._mistakes.add(self.mistake(path, text))
-            self._paths.add(path)
+            self._remember(path)
 
     def faulty(self, path: Path) -> bool:
         """Whether anything is wrong with the value at that path, inside it, or with one around it."""
-        return any(found[: len(path)] == path or path[: len(found)] == found for found in self._paths if found)
+        return path in self._around or self._told_around(path)
 
     def mistake(self, path: Path, text: str) -> Mistake:
         """The mistake at its place, without telling it."""
         return self._at(self._source.place(path), path, text)
+
+    def _told_around(self, path: Path) -> bool:
+        return any(path[:length] in self._paths for length in range(1, len(path) + 1))
+
+    def _remember(self, path: Path) -> None:
+        self._paths.add(path)
+        self._around.update(path[:length] for length in range(1, len(path) + 1))
 
     def _at(self, place: Place, path: Path, text: str) -> Mistake:
         shown = told(self._named(path))

@@ -10,7 +10,7 @@ import yaml
 
 from gateway.settings.mistakes import Path, Place, Wrong
 from gateway.settings.scalars import MERGE, STR, TAG, Loader, Plain, is_unicode, typed
-from gateway.settings.variables import expand
+from gateway.settings.variables import expand, references
 
 START = Place(1, 1)
 MAX_BYTES = 1_048_576
@@ -214,11 +214,10 @@ class _Walk:
         text, tag = node.value, node.tag
         if tag == STR and "$" in text:
             try:
-                text = expand(text, self._environment, self._folder)
+                text = self._expanded(text)
             except ValueError as error:
                 self._wrong(node, path, str(error))
                 return None
-            self._source.secrets[text] = node.value
             if node.style in (None, ""):
                 tag = self._resolver.resolve(yaml.ScalarNode, text, (True, False))
         try:
@@ -226,6 +225,11 @@ class _Walk:
         except ValueError as error:
             self._wrong(node, path, str(error))
             return None
+
+    def _expanded(self, text: str) -> str:
+        for written in references(text):
+            self._source.secrets[expand(written, self._environment, self._folder)] = written
+        return expand(text, self._environment, self._folder)
 
     def _count(self, node: yaml.Node) -> None:
         self._values += 1

@@ -19,6 +19,11 @@ def expand(text: str, environment: Mapping[str, str], folder: str) -> str:
     return REFERENCE.sub(lambda found: _replaced(found, environment, folder), text)
 
 
+def references(text: str) -> list[str]:
+    """The references in the text, as they are written."""
+    return [found[0] for found in REFERENCE.finditer(text) if found[0] != "$$"]
+
+
 def _replaced(found: re.Match[str], environment: Mapping[str, str], folder: str) -> str:
     if found[0] == "$$":
         return "$"

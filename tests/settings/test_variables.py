@@ -7,7 +7,7 @@ import pytest
 
 from gateway.settings import SettingsError, load, parse
 from gateway.settings.variables import expand
-from tests.settings import ROUTE, line, lines, provider
+from tests.settings import ROUTE, line, lines, provider, route
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,23 @@ def test_no_mistake_tells_what_a_variable_says(spot: str) -> None:
     assert told
     assert "is not YAML" not in told
     assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    "spot",
+    [
+        "methods: ['$S']",
+        "hosts: ['A$S']",
+        "strip_prefix: '/$S/'",
+        "strip_prefix: '/$S'",
+        "add_prefix: '/%41$S'",
+        "api: '$S x'",
+    ],
+)
+def test_no_mistake_tells_it_in_another_spelling(spot: str) -> None:
+    told = "\n".join(lines(route(spot.replace("$S", "${S}")), S=SECRET))
+    assert told
+    assert SECRET not in told.lower()
 
 
 ASSERTION = "{issuer: 'https://a', introspection: {client_id: a, authentication"
