@@ -65,7 +65,9 @@ class Dialect:
     client_id: tuple[str, ...] = ("client_id", "azp")
     subject: tuple[str, ...] = ("sub",)
     scope: tuple[str, ...] = ("scope",)
-    """A string of names between spaces, or a list of strings."""
+    """In a JWT, a string of names between spaces, or a list of strings."""
+    scope_lists: bool = False
+    """Whether an introspection answer may hold a list of scopes, where RFC 7662 has a string."""
     token_type: tuple[str, ...] = ("token_type",)
     access_token_types: frozenset[str] = frozenset({"bearer"})
     """What `token_type` of an introspected access token may say, in lower case."""

@@ -40,7 +40,9 @@ class DialectSettings(Section):
     subject: tuple[str, ...] | None = None
     """Claims that may hold the subject."""
     scope: tuple[str, ...] | None = None
-    """Claims that may hold the scopes, as words or as a list."""
+    """Claims that may hold the scopes, as words or, in a JWT, as a list."""
+    scope_lists: bool | None = None
+    """Whether an introspection answer may hold a list of scopes, where RFC 7662 has a string."""
     token_type: tuple[str, ...] | None = None
     """Claims that may hold the token's type."""
     access_token_types: Words | None = None

@@ -42,29 +42,40 @@ class _Malformed(Exception):
 
 def from_introspection(claims: Claims, dialect: Dialect) -> Token | Invalid:
     """The token that an introspection answer with `active: true` speaks of (RFC 7662, 2.2)."""
-    kind = _first(claims, dialect.token_type)
-    if kind is None:
-        if dialect.requires_token_type:
-            return NOT_ACCESS_TOKEN
-    elif not isinstance(kind, str):
-        return MALFORMED
-    elif kind.lower() == "dpop":
-        return BOUND
-    elif kind.lower() not in dialect.access_token_types:
-        # A refresh token, too, introspects as active (RFC 7662, 2.2), and must not open an API.
+    if dialect.requires_token_type and _first(claims, dialect.token_type) is None:
+        # A refresh token, too, introspects as active, and some providers give it no type.
         return NOT_ACCESS_TOKEN
-    # RFC 7662, 2.2: scope is "a JSON string containing a space-separated list". A list in its place grants nothing.
     scope = _first(claims, dialect.scope)
-    return _token(claims, dialect, scope=None if isinstance(scope, list) else scope)
+    if isinstance(scope, list) and not dialect.scope_lists:
+        # RFC 7662, 2.2: "a JSON string containing a space-separated list". A list in its place grants nothing.
+        scope = None
+    return _wrong_kind(claims, dialect) or _token(claims, dialect, scope=scope)
 
 
 def from_keys(verified: Verified, dialect: Dialect) -> Token | Invalid:
     """The token of a JWT whose signature was checked. RFC 9068, 2.2: `exp` is REQUIRED."""
     if verified.claims.get("exp") is None:
         return NO_EXPIRY
-    # RFC 9068, 2.2.3, means a string here, too; but some providers sign lists.
+    # An ID token is signed by the same key. `typ` tells it apart where the provider sets it; these claims do elsewhere
+    # (OpenID Connect Core, 3.1.3.6 and 3.3.2.11).
+    if "at_hash" in verified.claims or "c_hash" in verified.claims:
+        return NOT_ACCESS_TOKEN
+    # RFC 9068, 2.2.3, means a string, too; but many providers sign lists.
     scope = _first(verified.claims, dialect.scope)
-    return _token(verified.claims, dialect, scope=scope, algorithm=verified.alg, type=verified.typ or "")
+    wrong = _wrong_kind(verified.claims, dialect)
+    return wrong or _token(verified.claims, dialect, scope=scope, algorithm=verified.alg, type=verified.typ or "")
+
+
+def _wrong_kind(claims: Claims, dialect: Dialect) -> Invalid | None:
+    """What is wrong with the kind of token that the claims name, if they name one."""
+    kind = _first(claims, dialect.token_type)
+    if kind is None:
+        return None
+    if not isinstance(kind, str):
+        return MALFORMED
+    if kind.lower() == "dpop":
+        return BOUND
+    return None if kind.lower() in dialect.access_token_types else NOT_ACCESS_TOKEN
 
 
 def _token(claims: Claims, dialect: Dialect, *, scope: object, **header: str) -> Token | Invalid:

@@ -234,3 +234,27 @@ def test_the_repr_of_a_token_does_not_show_its_claims() -> None:
 def test_claims_are_kept_as_the_provider_said_them() -> None:
     said = json.loads('{"token_type": "Bearer", "roles": ["a", {"b": null}], "n": 1.0}')
     assert token(said).claims == said
+
+
+# --- a JWT that the same keys signed, and that is no access token ---
+
+
+@pytest.mark.parametrize("claim", ["at_hash", "c_hash"])
+def test_an_id_token_is_told_by_the_hashes_that_only_it_carries(claim: str) -> None:
+    assert from_keys(verified({claim: "x"}, typ="jwt"), GENERIC) is NOT_ACCESS_TOKEN
+
+
+@pytest.mark.parametrize(
+    ("preset", "claims"),
+    [("keycloak", {"typ": "ID"}), ("keycloak", {"typ": "Refresh"}), ("openam", {"tokenName": "refresh_token"})],
+)
+def test_a_signed_token_that_says_it_is_of_another_kind_opens_no_api(preset: str, claims: dict[str, str]) -> None:
+    assert from_keys(verified(claims, typ="jwt"), PRESETS[preset].dialect) is NOT_ACCESS_TOKEN
+
+
+def test_a_signed_token_need_not_name_its_kind() -> None:
+    assert isinstance(from_keys(verified({}), GENERIC), Token)
+
+
+def test_a_list_of_scopes_grants_what_it_names_where_the_dialect_expects_one() -> None:
+    assert token({"scope": ["read", "write"]}, Dialect(scope_lists=True)).scopes == {"read", "write"}
