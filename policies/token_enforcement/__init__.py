@@ -75,6 +75,8 @@ class TokenEnforcement:
             raise ValueError(
                 f"leeway is {self.leeway} s; write 0 to {MAX_LEEWAY}: a token must not live on after it expired"
             )
+        if any(age < 0 for age in self.freshness.values()):
+            raise ValueError("freshness: write 0 s to ask the provider each time, or more")
         if not (self.realm.isascii() and self.realm.isprintable()):
             raise ValueError("realm holds what no header may hold; write visible ASCII and spaces")
         if not all(SCOPE.fullmatch(scope) for scope in self.scopes):

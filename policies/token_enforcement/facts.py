@@ -58,6 +58,11 @@ class Patience:
     stale_if_error: float = 0.0
     """Beyond the maximum age, while the provider cannot answer."""
 
+    def __post_init__(self) -> None:
+        for name in ("max_age", "max_age_without_exp", "negative_age", "stale_if_error"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)} s; write 0 to believe nothing, or more")
+
     def believes(self, fact: Fact, now: float, *, longer: float = 0.0) -> bool:
         """Whether the fact is young enough at `now`, seconds since the epoch."""
         greatest = self.age(fact) + longer

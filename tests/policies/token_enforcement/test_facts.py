@@ -205,3 +205,9 @@ DIGESTS = Digests()
 @given(one=st.binary(max_size=64), other=st.binary(max_size=64))
 def test_different_credentials_have_different_names(one: bytes, other: bytes) -> None:
     assert (DIGESTS.of(one) == DIGESTS.of(other)) == (one == other)
+
+
+@pytest.mark.parametrize("name", ["max_age", "max_age_without_exp", "negative_age", "stale_if_error"])
+def test_no_age_is_negative(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is -1.0 s; write 0"):
+        Patience(**{name: -1.0})

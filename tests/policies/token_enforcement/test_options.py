@@ -92,3 +92,8 @@ def test_keys_need_somebody_to_have_issued_the_token(order: Order) -> None:
     assert found == (["issuer"] if order in {Order.KEYS_FIRST, Order.KEYS_ONLY} else [])
     named = TokenEnforcement(provider="idp", order=order, issuer="https://idp.example.com")
     assert list(named.mistakes(nameless)) == []
+
+
+def test_freshness_is_not_negative() -> None:
+    with pytest.raises(ValueError, match="write 0 s to ask the provider each time"):
+        TokenEnforcement(provider="okta", freshness={"DELETE": -1.0})
