@@ -109,7 +109,7 @@ def cells() -> Iterator[Any]:
 
 
 @pytest.mark.case("C107", "C108", "C117", "C118", "C133", "C134", "C135", "C136")
-@pytest.mark.parametrize(("order", "state", "token", "known", "expected"), cells())
+@pytest.mark.parametrize(("order", "state", "token", "known", "expected"), list(cells()))
 async def test_what_is_decided(order: Order, state: str, token: str, known: str, expected: str) -> None:
     presented = TOKENS[token]
     async with staged() as stage:
