@@ -9,6 +9,7 @@ WORDS = {
     "client_id": "claims with the client's id",
     "subject": "claims with the subject",
     "scope": "claims with the scopes",
+    "scope_lists": "introspection may give a list of scopes",
     "token_type": "claims with the token's type",
     "access_token_types": "types of an access token",
     "requires_token_type": "a type is required",
