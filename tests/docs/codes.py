@@ -76,7 +76,7 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
 def find_codes() -> Findings:
     """The codes of the whole source."""
     modules = dict(sources())
-    constants = {name: value for tree in modules.values() for name, value in _constants(tree)}
+    constants = {name: value for tree in modules.values() for name, value in constants_of(tree)}
     findings = Findings()
     findings.add(inspect.signature(Unavailable).parameters["code"].default, 503)
     for name, tree in modules.items():
@@ -88,7 +88,8 @@ def find_codes() -> Findings:
     return findings
 
 
-def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def constants_of(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The names of a module that stand for texts."""
     for statement in tree.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str() as value)):

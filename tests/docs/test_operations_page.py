@@ -18,6 +18,7 @@ from gateway.exchange import Exchange, Flag
 from gateway.metrics_merge import Ledger
 from gateway.serve import Serving
 from gateway.settings import parse
+from tests.docs.checks import find_checks
 from tests.docs.codes import find_codes
 from tests.docs.commands import commands
 from tests.docs.metrics import Metric, find_metrics
@@ -82,6 +83,10 @@ def test_the_page_says_what_draining_takes() -> None:
 
 def test_the_page_lists_every_command() -> None:
     assert {code(row[0]) for row in tables(PAGE, "Commands")[0]} == set(commands("tokenward", get_command(app)))
+
+
+def test_the_page_lists_every_check_of_the_doctor() -> None:
+    assert {name for row in tables(PAGE, "Doctor")[0] for name in CODE.findall(row[0])} == find_checks()
 
 
 def test_the_page_lists_every_exit_code() -> None:
