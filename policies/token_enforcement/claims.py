@@ -56,14 +56,26 @@ def from_keys(verified: Verified, dialect: Dialect) -> Token | Invalid:
     """The token of a JWT whose signature was checked. RFC 9068, 2.2: `exp` is REQUIRED."""
     if verified.claims.get("exp") is None:
         return NO_EXPIRY
-    # An ID token is signed by the same key. `typ` tells it apart where the provider sets it; these claims do elsewhere
-    # (OpenID Connect Core, 3.1.3.6 and 3.3.2.11).
-    if "at_hash" in verified.claims or "c_hash" in verified.claims:
+    if _may_be_id_token(verified, dialect):
         return NOT_ACCESS_TOKEN
     # RFC 9068, 2.2.3, means a string, too; but many providers sign lists.
     scope = _first(verified.claims, dialect.scope)
     wrong = _wrong_kind(verified.claims, dialect)
     return wrong or _token(verified.claims, dialect, scope=scope, algorithm=verified.alg, type=verified.typ or "")
+
+
+def _may_be_id_token(verified: Verified, dialect: Dialect) -> bool:
+    """Whether it could be an ID token: the same key signs it, and `typ` tells it apart where the provider sets it.
+
+    Elsewhere claims do: the hashes (OpenID Connect Core, 3.1.3.6 and 3.3.2.11) are in no access token. They are
+    OPTIONAL, though; then a client and a scope, which no ID token needs, both are absent. RFC 9068, 2.2: in an access
+    token `client_id` is REQUIRED.
+    """
+    claims = verified.claims
+    if "at_hash" in claims or "c_hash" in claims:
+        return True
+    names_what_for = _first(claims, dialect.client_id) is not None or _first(claims, dialect.scope) is not None
+    return verified.typ != "at+jwt" and not names_what_for
 
 
 def _wrong_kind(claims: Claims, dialect: Dialect) -> Invalid | None:

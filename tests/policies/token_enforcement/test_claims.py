@@ -85,7 +85,7 @@ def test_a_signed_token_must_say_when_it_expires_and_an_introspected_one_need_no
 
 
 def test_a_signed_token_keeps_what_its_header_said() -> None:
-    signed = from_keys(verified({}, typ=None), GENERIC)
+    signed = from_keys(verified({"client_id": "app"}, typ=None), GENERIC)
     assert isinstance(signed, Token)
     assert (signed.algorithm, signed.type) == ("RS256", "")
     assert (token().algorithm, token().type) == (None, None)
@@ -242,6 +242,17 @@ def test_claims_are_kept_as_the_provider_said_them() -> None:
 @pytest.mark.parametrize("claim", ["at_hash", "c_hash"])
 def test_an_id_token_is_told_by_the_hashes_that_only_it_carries(claim: str) -> None:
     assert from_keys(verified({claim: "x"}, typ="jwt"), GENERIC) is NOT_ACCESS_TOKEN
+
+
+@pytest.mark.parametrize("typ", [None, "jwt"])
+def test_what_names_neither_a_client_nor_a_scope_is_taken_for_an_id_token_unless_its_type_says_otherwise(
+    typ: str | None,
+) -> None:
+    about_a_user: dict[str, object] = {"sub": "alice", "aud": "app"}
+    assert from_keys(verified(about_a_user, typ), GENERIC) is NOT_ACCESS_TOKEN
+    assert isinstance(from_keys(verified(about_a_user, "at+jwt"), GENERIC), Token)
+    for claim in ("client_id", "azp", "scope"):
+        assert isinstance(from_keys(verified({**about_a_user, claim: "x"}, typ), GENERIC), Token)
 
 
 @pytest.mark.parametrize(
