@@ -175,6 +175,7 @@ async def test_a_token_meets_what_the_page_says_while_introspection_is_down(row:
         assert await _outcome(stage, route, token) == row[column]
 
 
+@pytest.mark.case("C136")
 async def test_a_jwt_that_keys_let_in_is_counted() -> None:
     async with staged() as stage:
         route = await stage.route()
