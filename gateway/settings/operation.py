@@ -4,12 +4,10 @@ from gateway.settings.section import Section
 
 
 class AccessLog(Section):
-    """One JSON line for each request. It never holds a credential."""
+    """One JSON line for each request. It never holds a credential or a query."""
 
     to: str = "stdout"
     """stdout, stderr, off, or the path of a file."""
-    query: bool = False
-    """Whether queries are logged; callers put secrets there."""
 
 
 class Problems(Section):
