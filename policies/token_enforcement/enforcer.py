@@ -99,20 +99,21 @@ class Enforcer:
         found = Finding("credential", True, repr(credential))
         if claims is None:
             judge_, known = await self._find(credential, request)
-            fact = known.fact
-        else:
-            judge_ = self._plan.judges[0]
-            fact = judge_.verifier.supposed(claims, request.received_at)
-        return [found, *self._explained(judge_, fact, request)]
+            return [found, *self._explained(judge_, known.fact, request)]
+        judge_ = self._plan.judges[0]
+        fact = judge_.verifier.supposed(claims, request.received_at)
+        return [found, *self._explained(judge_, fact, request, "supposed to be introspected by ")]
 
-    def _explained(self, judge_: Judge, fact: Active | Rejected, request: Request) -> Sequence[Finding]:
+    def _explained(
+        self, judge_: Judge, fact: Active | Rejected, request: Request, supposed: str = ""
+    ) -> Sequence[Finding]:
         provider = judge_.verifier.provider.name
         if isinstance(fact, Rejected):
-            return [Finding("token", False, f"401 {fact.code}: {fact.detail} (provider {provider})")]
-        way = "introspected" if fact.token.type is None else "signature checked"
+            return [Finding("token", False, f"401 {fact.code}: {fact.detail} ({supposed}provider {provider})")]
+        verified = supposed or ("introspected by " if fact.token.type is None else "signature checked by ")
         contract = self.contract(provider, fact.token)
         return [
-            Finding("token", True, f"{way} by provider {provider}"),
+            Finding("token", True, f"{verified}provider {provider}"),
             *explanation.of_rules(fact.token, judge_.rules, request.received_at),
             explanation.of_contract(fact.token, contract, required=self._plan.contract_required),
             explanation.of_identity(headers_of(fact.token, self._plan.identity, agw=self._plan.agw)),
