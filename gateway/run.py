@@ -1,0 +1,185 @@
+"""`tokenward run`: one process, or a supervisor with workers; signals, and the exit code."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from gateway import logs
+from gateway.admin import Admin, is_loopback
+from gateway.build import this_build
+from gateway.fleet import FleetLink
+from gateway.listeners import CannotListen, bind, bound_address
+from gateway.reload import digest, watch
+from gateway.serve import Serving, serve
+from gateway.settings import Settings, load
+from gateway.settings.grammar import Address
+from gateway.settings.mistakes import SettingsError
+from gateway.tasks import Tasks
+from gateway.worker_link import WorkerLink
+from gateway.workers import supervise
+
+log = logging.getLogger(__name__)
+
+OK = 0
+FAILED = 1
+BAD_SETTINGS = 78
+"""EX_CONFIG of sysexits.h: a service manager that restarts us need not try again."""
+GRACE = 5.0
+"""Seconds that a worker has beyond its own drain before it is killed."""
+
+
+def run(path: Path) -> int:
+    """Serve until a signal ends it; the exit code. Mistakes in the settings are told on stderr."""
+    # Before it is read: a change that comes while we start is noticed as one.
+    read = digest(path)
+    try:
+        settings = load(path)
+    except SettingsError as error:
+        _tell(error)
+        return BAD_SETTINGS
+    logs.configure(settings.log_level)
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    try:
+        sockets, admin_sockets = bind(settings.listen), bind([settings.admin.listen], "admin.listen")
+    except CannotListen as error:
+        _tell(error)
+        return FAILED
+    log.info("listening on %s, for operators on %s", _places(sockets), _places(admin_sockets))
+    if settings.workers == 1:
+        return _run(_alone(path, settings, sockets, admin_sockets, read))
+    return _supervise(path, settings, sockets, admin_sockets)
+
+
+def _supervise(path: Path, settings: Settings, sockets: list[socket], admin_sockets: list[socket]) -> int:
+    # Made before the fork: every worker must give a subject the same name in the access log.
+    subject_key = secrets.token_bytes(32)
+    return supervise(
+        settings.workers,
+        sockets,
+        lambda link: _run(_work(path, sockets, subject_key, link)),
+        admin_bind=admin_sockets,
+        run_admin=lambda link: _run(_administer(settings, admin_sockets, link)),
+        patience=settings.drain.delay + settings.drain.timeout + GRACE,
+    )
+
+
+def _run(work: Coroutine[Any, Any, int]) -> int:
+    """Run to the end on the fastest event loop that is installed."""
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with suppress(ImportError):
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(work)
+
+
+async def _alone(
+    path: Path, settings: Settings, sockets: list[socket], admin_sockets: list[socket], read: bytes | None
+) -> int:
+    """The only process: data and admin listeners in one."""
+    try:
+        async with (
+            serve(settings, read=lambda: load(path), sockets=sockets, admin_sockets=admin_sockets) as serving,
+            _heeding(path, serving, read, again=_leave) as told,
+        ):
+            await told.wait()
+    except (OSError, ValueError) as error:
+        _tell(error)
+        return FAILED
+    return OK
+
+
+async def _work(path: Path, sockets: list[socket], subject_key: bytes, link: WorkerLink) -> int:
+    """A worker. It reads the settings itself: one that replaces another must not serve what is no longer said."""
+    read = digest(path)
+    try:
+        settings = load(path)
+        async with (
+            serve(
+                settings, read=lambda: load(path), sockets=sockets, admin_sockets=(), subject_key=subject_key
+            ) as serving,
+            _heeding(path, serving, read, again=_heed_not) as told,
+            link.serving(serving),
+        ):
+            await told.wait()
+            # Here, and not at the end of `serve`: the metrics that the link hands over last count what drained.
+            await serving.drain()
+    except SettingsError as error:
+        _tell(error)
+        return BAD_SETTINGS
+    except (OSError, ValueError) as error:
+        _tell(error)
+        return FAILED
+    return OK
+
+
+async def _administer(settings: Settings, sockets: list[socket], link: FleetLink) -> int:
+    """The admin listener of several workers."""
+    async with link.open() as fleet:
+        loopback = is_loopback(settings.admin.listen.host)
+        admin = Admin(fleet, this_build(), loopback=loopback, problems=settings.problems.base)
+        async with admin.listening(sockets):
+            await link.ended()
+    return OK
+
+
+@asynccontextmanager
+async def _heeding(
+    path: Path, serving: Serving, read: bytes | None, again: Callable[[], None]
+) -> AsyncIterator[asyncio.Event]:
+    """The event is set by a signal to end; SIGHUP reloads, and so does a change of the file, until the block ends.
+
+    `read` is the digest of what is in force. `again` is done at a second signal to end, also after the block.
+    """
+    told = asyncio.Event()
+    tasks = Tasks()
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if told.is_set():
+            again()
+        else:
+            log.info("told to end: finishing what is under way")
+            told.set()
+
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, end)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None if told.is_set() else tasks.start(_renew(serving)))
+    if serving.settings.reload.watch:
+        tasks.start(watch(path, serving.reload, read))
+    try:
+        yield told
+    finally:
+        await tasks.close()
+
+
+async def _renew(serving: Serving) -> None:
+    serving.reopen_logs()
+    await serving.reload()
+
+
+def _places(sockets: list[socket]) -> str:
+    return ", ".join(str(Address(*bound_address(each))) for each in sockets)
+
+
+def _tell(error: Exception) -> None:
+    sys.stderr.write(f"{error}\n")
+
+
+def _leave() -> None:
+    """Somebody is out of patience: end now, whatever is under way."""
+    os._exit(FAILED)
+
+
+def _heed_not() -> None:
+    """The supervisor kills a worker when its time is up."""
