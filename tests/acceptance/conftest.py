@@ -1,26 +1,26 @@
 """What every acceptance case may use: a site with the routes that it asks for, watched over by the invariants."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
-from tests.acceptance.site import SIGNERS, Site, State, open_site
-from tests.policies.token_enforcement.signing import Signer
+from tests.acceptance.site import Broken, Site, State, open_site
+from tests.faulty_server import Verb
 
 
 class OpenSite(Protocol):
-    """Opens a site. `routes` by name, `provider` settings over the usual ones, the keys that the
-    provider shows, and whatever else the YAML may say at its top.
+    """Opens a site. `routes` by name, `provider` settings over the usual ones, what the
+    provider answers from the first moment on, by path, and whatever else the YAML may say at its top.
     """
 
     async def __call__(
         self,
         routes: Mapping[str, Any] | None = None,
         provider: Mapping[str, Any] | None = None,
-        signers: Sequence[Signer] = SIGNERS,
+        broken: Broken | Mapping[str, Verb] | None = None,
         **top: Any,
     ) -> Site: ...
 
@@ -33,10 +33,10 @@ async def site_with(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIt
         async def opening(
             routes: Mapping[str, Any] | None = None,
             provider: Mapping[str, Any] | None = None,
-            signers: Sequence[Signer] = SIGNERS,
+            broken: Broken | Mapping[str, Verb] | None = None,
             **top: Any,
         ) -> Site:
-            return await stack.enter_async_context(open_site(tmp_path, caplog, routes, provider, signers, **top))
+            return await stack.enter_async_context(open_site(tmp_path, caplog, routes, provider, broken, **top))
 
         yield opening
 

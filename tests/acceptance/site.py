@@ -5,12 +5,12 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -20,7 +20,7 @@ from tests.acceptance.identity_provider import INTROSPECTION, KEYS, IdentityProv
 from tests.acceptance.outcomes import PASSES
 from tests.certificates import Authority
 from tests.fakes import NOON, FakeClock
-from tests.faulty_server import FaultyServer, faulty_server, hang_up
+from tests.faulty_server import FaultyServer, Verb, faulty_server, hang_up
 from tests.policies.token_enforcement.signing import Signer, ec_signer, ed25519_signer, rsa_signer
 from tests.servers import RawCaller, RecordingUpstream, Reply, recording_upstream, request
 
@@ -198,6 +198,9 @@ def _provider(idp: IdentityProvider, folder: Path) -> dict[str, Any]:
     }
 
 
+Broken: TypeAlias = Callable[[IdentityProvider], Mapping[str, Verb]]
+
+
 def enforced(**options: Any) -> dict[str, Any]:
     """A route below /orders with token enforcement, and these options."""
     return {"path": "/orders", "policies": [{"token-enforcement": {"provider": "idp", **options}}]}
@@ -209,19 +212,24 @@ async def open_site(
     logs: pytest.LogCaptureFixture,
     routes: Mapping[str, Any] | None = None,
     provider: Mapping[str, Any] | None = None,
-    signers: Sequence[Signer] = SIGNERS,
+    broken: Broken | Mapping[str, Verb] | None = None,
     **top: Any,
 ) -> AsyncIterator[Site]:
-    """A site that runs until the end of the block; then the invariants are checked."""
+    """A site that runs until the end of the block; then the invariants are checked.
+
+    `broken` is what its provider answers from the first moment on, by path.
+    """
     shutil.copy(Authority(folder).file, folder / "authority.pem")
     tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
     with logs.at_level(logging.DEBUG):
         async with (
-            identity_provider(*signers) as idp,
+            identity_provider(*SIGNERS) as idp,
             identity_provider(rsa_signer(kid="keeper-1")) as keeper,
             recording_upstream() as upstream,
             faulty_server(hang_up()) as collector,
         ):
+            for path, verb in (broken(idp) if callable(broken) else broken or {}).items():
+                idp.fails(path, verb)
             keeper.says[KNOWN_GOOD] = {"active": True, "token_type": "Bearer", "exp": int(NOON) + 10**9}
             settings = _settings(idp, keeper, upstream, folder, routes or {"orders": enforced()}, provider or {}, top)
             clock = FakeClock()
