@@ -227,9 +227,13 @@ class Running:
     gateway: Gateway
     port: int
     exchanges: list[Exchange]
+    callers: list["RawCaller"] = field(default_factory=list)
 
     async def connect(self) -> "RawCaller":
-        return RawCaller(*await asyncio.open_connection("127.0.0.1", self.port))
+        """A caller, that is gone at the end of the gateway at the latest."""
+        caller = RawCaller(*await asyncio.open_connection("127.0.0.1", self.port))
+        self.callers.append(caller)
+        return caller
 
     async def ask(self, request: bytes, *, timeout: float = 2.0) -> "Reply":
         """One request on a connection of its own, and its whole answer."""
@@ -281,9 +285,12 @@ async def gateway(
         recorder = Recorder()
         running = Gateway(serving, recorder, clock)
         server = await asyncio.get_running_loop().create_server(running, "127.0.0.1", 0)
+        listening = Running(running, server.sockets[0].getsockname()[1], recorder.exchanges)
         try:
-            yield Running(running, server.sockets[0].getsockname()[1], recorder.exchanges)
+            yield listening
         finally:
+            for caller in listening.callers:
+                caller.close()
             server.close()
             await running.shutdown(0.2)
 
