@@ -1,7 +1,7 @@
 """The gateway's own metrics: what is counted of each exchange, under which names. Labels are closed sets."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -54,9 +54,10 @@ class Telemetry:
         if self.log is not None:
             self.log(exchange)
 
-    def in_flight(self, route: str) -> Level:
-        """The requests of a route that are under way; an empty name is the requests without one."""
-        return self.route(route).in_flight
+    def under_way(self, requests: Mapping[str, int]) -> None:
+        """How many requests are under way now, by route; an empty name is the requests without one."""
+        for route in {*self._routes, *requests}:
+            self.route(route).in_flight.set(requests.get(route, 0))
 
     def route(self, name: str) -> "_Route":
         """The series of one route of the configuration."""

@@ -89,7 +89,7 @@ def test_a_worker_that_ends_and_is_replaced_makes_no_counter_fall() -> None:
 
 def test_the_gauges_of_a_worker_end_with_it() -> None:
     ledger, worker = Ledger(), a_worker(0)
-    worker.in_flight("orders").set(9)
+    worker.under_way({"orders": 9})
     ledger.update(1, worker.text())
     ledger.retire(1)
     assert "tokenward_http_requests_in_flight route=orders" not in read(ledger.text(0))

@@ -119,9 +119,9 @@ def test_what_report_only_policies_would_refuse_is_counted_by_policy() -> None:
 
 def test_requests_under_way_go_up_and_down() -> None:
     telemetry = new()
-    telemetry.in_flight("orders").inc()
+    telemetry.under_way({"orders": 1})
     assert value(telemetry, "tokenward_http_requests_in_flight", route="orders") == 1
-    telemetry.in_flight("orders").dec()
+    telemetry.under_way({})
     assert value(telemetry, "tokenward_http_requests_in_flight", route="orders") == 0
 
 
