@@ -19,13 +19,15 @@ LOOK_ANYWAY = 2_000
 """Milliseconds. Network file systems do not tell, and a directory may be replaced: the file is also read this often."""
 
 
-async def watch(path: Path, on_change: Callable[[], Awaitable[object]]) -> None:
+async def watch(path: Path, on_change: Callable[[], Awaitable[object]], known: bytes | None = None) -> None:
     """Await `on_change` each time the content of `path` has become another one. Runs until it is cancelled.
+
+    `known` is the `digest` of what is in force; without it, what the file says now is not a change.
 
     A file that is gone or cannot be read is not a change; what it says when it is back may be. An exception of
     `on_change` is logged, and the watch goes on. Raises OSError where the directory of `path` cannot be watched.
     """
-    known = _digest(path)
+    known = known or digest(path)
     while True:
         watched = _directories(path)
         # `watch_filter` is for projects: it passes over some names of files and directories.
@@ -44,9 +46,17 @@ async def watch(path: Path, on_change: Callable[[], Awaitable[object]]) -> None:
         await changes.aclose()
 
 
+def digest(path: Path) -> bytes | None:
+    """Tells one content of the file from another; None where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
+
+
 async def _compare(path: Path, known: bytes | None, on_change: Callable[[], Awaitable[object]]) -> bytes | None:
     """What the content is known as from now on."""
-    now = _digest(path)
+    now = digest(path)
     if now is None or now == known:
         return known
     log.info("the configuration file changed")
@@ -62,10 +72,3 @@ def _directories(path: Path) -> frozenset[Path]:
     beside = path.absolute().parent
     target = path.resolve().parent
     return frozenset({beside, target} if target.is_dir() else {beside})
-
-
-def _digest(path: Path) -> bytes | None:
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:
-        return None

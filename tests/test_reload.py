@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import reload
-from gateway.reload import watch
+from gateway.reload import digest, watch
 from gateway.tasks import Tasks
 
 DEADLINE = 15.0
@@ -60,6 +60,17 @@ def replace(path: Path, text: str) -> None:
     """As an editor does: a new file under a passing name, then a rename."""
     (path.parent / "new").write_text(text)
     (path.parent / "new").rename(path)
+
+
+async def test_a_change_that_came_between_reading_and_watching_is_noticed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "LOOK_ANYWAY", 50)
+    changes, tasks, read = Changes(path), Tasks(), digest(path)
+    replace(path, "two")
+    tasks.start(watch(path, changes.note, read))
+    assert await changes.next() == "two"
+    await tasks.close()
 
 
 async def test_a_file_that_is_written_over_is_noticed(path: Path) -> None:
