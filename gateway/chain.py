@@ -93,7 +93,7 @@ class Chain:
 
     async def explain(self, request: Request, claims: Mapping[str, object] | None = None) -> list[Explained]:
         """How each check of each policy comes out; a refusal does not end it. Raises what a policy raises."""
-        return [Explained(step, await _findings(step, request, claims)) for step in self.steps]
+        return [Explained(step, await _excusing_findings(step, request, claims)) for step in self.steps]
 
 
 def _joined(step: Step, allowed: Allow | None, outcome: Decision) -> Decision:
@@ -146,6 +146,13 @@ def _excused(step: Step, failure: Unavailable) -> Deny:
     return Deny(503, failure.code, failure.detail)
 
 
+async def _excusing_findings(step: Step, request: Request, claims: Mapping[str, object] | None) -> Sequence[Finding]:
+    try:
+        return await _findings(step, request, claims)
+    except Unavailable as failure:
+        return [_said(_excused(step, failure))]
+
+
 async def _findings(step: Step, request: Request, claims: Mapping[str, object] | None) -> Sequence[Finding]:
     if not step.applies(request):
         return [Finding("when", None, "does not apply to this method and path")]
@@ -155,4 +162,8 @@ async def _findings(step: Step, request: Request, claims: Mapping[str, object] |
     decision = outcome if isinstance(outcome, Allow | Deny) else await outcome
     if isinstance(decision, Allow):
         return [Finding("decision", True, "allows")]
-    return [Finding("decision", False, f"{decision.status} {decision.code}: {decision.detail}")]
+    return [_said(decision)]
+
+
+def _said(deny: Deny) -> Finding:
+    return Finding("decision", False, f"{deny.status} {deny.code}: {deny.detail}")

@@ -82,7 +82,7 @@ class Enforcer:
         if not isinstance(credential, Credential):
             return self._without_token(credential)
         if len(credential.value) > MAX_LENGTH:
-            return self._refuse("", bearer.invalid_token(self._plan.realm, "token_too_long", "The token is too long."))
+            return self._too_long()
         judge_, known = self._recall(credential, request)
         if known is None:
             return self._ask(credential, request)
@@ -92,10 +92,11 @@ class Enforcer:
         """Each check and how it comes out. With `claims`, as if the provider had answered them for the token."""
         credential = find_credential(request, self._plan.sources)
         if not isinstance(credential, Credential):
-            deny = self._without_token(credential)
-            return [Finding("credential", False, f"{deny.status} {deny.code}: {deny.detail}")]
-        if len(credential.value) > MAX_LENGTH or not credential.is_well_formed:
-            return [Finding("credential", False, MALFORMED.detail)]
+            return [_refused(self._without_token(credential))]
+        if len(credential.value) > MAX_LENGTH:
+            return [_refused(self._too_long())]
+        if not credential.is_well_formed:
+            return [_refused(self._without_token(MALFORMED))]
         found = Finding("credential", True, repr(credential))
         if claims is None:
             judge_, known = await self._find(credential, request)
@@ -123,6 +124,9 @@ class Enforcer:
         if credential is None:
             return self._refuse("", self._missing)
         return self._refuse("", bearer.invalid_request(self._plan.realm, credential.code, credential.detail))
+
+    def _too_long(self) -> Deny:
+        return self._refuse("", bearer.invalid_token(self._plan.realm, "token_too_long", "The token is too long."))
 
     def _recall(self, credential: Credential, request: Request) -> tuple[Judge, Known | None]:
         """What is in memory. Of several providers, one that stands for the token outweighs those that do not."""
@@ -248,6 +252,10 @@ def _of_nobody(request: Request) -> Known:
     """What is known of a token that comes from none of the route's providers."""
     refused = Rejected("token_issuer_refused", "The token comes from another issuer.", request.received_at)
     return Known(refused, "miss")
+
+
+def _refused(deny: Deny) -> Finding:
+    return Finding("credential", False, f"{deny.status} {deny.code}: {deny.detail}")
 
 
 def _dropped_headers(plan: Plan) -> frozenset[str]:

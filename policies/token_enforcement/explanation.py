@@ -54,7 +54,11 @@ def _header(token: Token, rules: Rules, now: float) -> str:
 
 
 def _issuer(token: Token, rules: Rules, now: float) -> str:
-    return f"the token names {token.issuer!r}, expected is {rules.issuer or rules.provider_issuer!r}"
+    named = "no issuer" if token.issuer is None else repr(token.issuer)
+    wanted = rules.issuer or rules.provider_issuer
+    expected = "none in particular" if wanted is None else repr(wanted)
+    vouched = "; the provider itself answered for it" if token.issuer is None and token.type is None else ""
+    return f"the token names {named}, expected is {expected}{vouched}"
 
 
 def _expiry(token: Token, rules: Rules, now: float) -> str:
