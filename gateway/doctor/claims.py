@@ -6,6 +6,7 @@ from typing import TypeAlias
 from gateway.doctor.demands import Wanted
 from gateway.doctor.findings import Finding, failure, ok, warning
 from gateway.doctor.shown import foreign, listed
+from gateway.providers import Dialect
 
 Claims: TypeAlias = Mapping[str, object]
 
@@ -43,12 +44,18 @@ def _token_type(claims: Claims, wanted: Wanted) -> Finding:
             "route should name its audience."
         )
         return failure("token_type", f"{seen}; every token would be refused.", advice)
-    if isinstance(kind, str) and kind.lower() in dialect.access_token_types:
+    if not isinstance(kind, str):
+        return _malformed("token_type", "no text")
+    return _kind(name, kind, dialect)
+
+
+def _kind(name: str, kind: str, dialect: Dialect) -> Finding:
+    if kind.lower() in dialect.access_token_types:
         return ok("token_type", f"{name} is {foreign(kind)}.")
-    if isinstance(kind, str) and kind.lower() == "dpop":
+    if kind.lower() == "dpop":
         advice = "Let the provider issue bearer tokens to those who call through this gateway."
         return failure("token_type", "Tokens are bound to their senders (DPoP), and would be refused.", advice)
-    kinds = sorted({*dialect.access_token_types, kind.lower()}) if isinstance(kind, str) else ["…"]
+    kinds = sorted({*dialect.access_token_types, kind.lower()})
     advice = f"If that is an access token, write dialect.access_token_types: [{', '.join(map(foreign, kinds))}]"
     return failure("token_type", f"{name} is {foreign(kind)}, which is no access token here.", advice)
 
@@ -58,6 +65,8 @@ def _client_id(claims: Claims, wanted: Wanted) -> Finding:
     name, value = _first(claims, wanted.provider.dialect.client_id)
     if value == ours:
         return ok("client_id", f"{name} names the client.")
+    if value is not None and not isinstance(value, str):
+        return _malformed("client_id", "no text")
     holders = [claim for claim, held in claims.items() if held == ours and claim not in NO_CLIENT]
     seen = f"{name} is not the client that the token was minted for" if name else "No claim of the dialect is there"
     if holders:
@@ -153,4 +162,4 @@ def _binding(claims: Claims) -> Iterator[Finding]:
 
 def _malformed(name: str, what: str) -> Finding:
     advice = "Let the provider spell it as RFC 7662, 2.2 says; for JWTs, dialect.order: keys_only helps until then."
-    return failure(name, f"It is {what}; every token would be refused (token_malformed).", advice)
+    return failure(name, f"{name} is {what}; every token would be refused (token_malformed).", advice)

@@ -72,8 +72,10 @@ def read_key_set(document: bytes) -> KeyFacts:
     read = [_read(member, number) for number, member in enumerate(members, 1)]
     usable = tuple(key for key in read if isinstance(key, Usable))
     ignored = tuple(key for key in read if isinstance(key, Ignored))
-    twice = _named_twice(usable)
-    return KeyFacts(tuple(key for key in usable if key.kid not in twice), (*ignored, *_alike(usable, twice)))
+    alike = [key for key in usable if _is_ambiguous(key, usable)]
+    reason = "shares its kid with another key of the same algorithm"
+    told = (Ignored(label=foreign(key.kid), reason=reason, result=Result.WARNING) for key in alike)
+    return KeyFacts(tuple(key for key in usable if key not in alike), (*ignored, *told))
 
 
 def _members(document: bytes) -> list[object]:
@@ -149,22 +151,11 @@ def _usable(jwk: Jwk, algorithms: frozenset[str], key: jwt.PyJWK) -> Usable | st
     return Usable(kid=kid if isinstance(kid, str) else None, algorithms=algorithms, key=key)
 
 
-def _named_twice(usable: tuple[Usable, ...]) -> set[str]:
+def _is_ambiguous(key: Usable, keys: tuple[Usable, ...]) -> bool:
     """Two keys under one id for one algorithm: which of them is meant is nobody's guess (RFC 7517, 4.5)."""
-    named: dict[tuple[str, str], Usable] = {}
-    twice: set[str] = set()
-    for key in usable:
-        for algorithm in key.algorithms if key.kid is not None else ():
-            first = named.setdefault((str(key.kid), algorithm), key)
-            if first.key.key != key.key.key:
-                twice.add(str(key.kid))
-    return twice
-
-
-def _alike(usable: tuple[Usable, ...], twice: set[str]) -> tuple[Ignored, ...]:
-    reason = "shares its kid with another key of the same algorithm"
-    alike = [key for key in usable if key.kid in twice]
-    return tuple(Ignored(label=foreign(key.kid), reason=reason, result=Result.WARNING) for key in alike)
+    return key.kid is not None and any(
+        other.kid == key.kid and other.algorithms & key.algorithms and other.key.key != key.key.key for other in keys
+    )
 
 
 def verifying(token: str, header: Mapping[str, object], keys: KeyFacts | None) -> Usable | None:

@@ -42,7 +42,7 @@ def judge_skew(ahead: float, leeway: float) -> Finding:
     if off > FAR_OFF:
         return failure(CLOCK, f"{seen}; no leeway is that large.", "Set both clocks by NTP.")
     if off > leeway:
-        advice = f"Set both clocks by NTP; until then write leeway: {int(off) + 1} for its routes."
+        advice = f"Set both clocks by NTP; until then write leeway: {min(int(off) + 1, int(FAR_OFF))} for its routes."
         return warning(CLOCK, f"{seen}, and the smallest leeway of its routes is {leeway:g} s.", advice)
     return ok(CLOCK, f"{seen}; the smallest leeway of its routes is {leeway:g} s." if off else "It agrees with ours.")
 

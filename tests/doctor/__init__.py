@@ -1,0 +1,1 @@
+"""Tests of `tokenward doctor`, by subject."""
