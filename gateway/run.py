@@ -22,6 +22,7 @@ from gateway.serve import Serving, serve
 from gateway.settings import Settings, load
 from gateway.settings.grammar import Address
 from gateway.settings.mistakes import SettingsError
+from gateway.settings.providers import secret_of
 from gateway.tasks import Tasks
 from gateway.worker_link import WorkerLink
 from gateway.workers import supervise
@@ -126,8 +127,13 @@ async def _work(path: Path, sockets: list[socket], subject_key: bytes, link: Wor
 async def _administer(settings: Settings, sockets: list[socket], link: FleetLink) -> int:
     """The admin listener of several workers."""
     async with link.open() as fleet:
-        loopback = is_loopback(settings.admin.listen.host)
-        admin = Admin(fleet, this_build(), loopback=loopback, problems=settings.problems.base)
+        admin = Admin(
+            fleet,
+            this_build(),
+            loopback=is_loopback(settings.admin.listen.host),
+            token=secret_of(settings.admin.token) or None,
+            problems=settings.problems.base,
+        )
         async with admin.listening(sockets):
             await link.ended()
     return OK

@@ -22,6 +22,7 @@ from gateway.runtime import Runtime, World, open_runtime
 from gateway.server import Gateway
 from gateway.settings import Settings
 from gateway.settings.mistakes import SettingsError
+from gateway.settings.providers import secret_of
 from gateway.sharing import Shared
 from gateway.tasks import Tasks
 from gateway.telemetry import Telemetry
@@ -248,7 +249,11 @@ async def _listen_for_admin(serving: Serving, sockets: Sequence[socket], stack: 
     settings = serving.settings
     serving.admin_addresses = [bound_address(each) for each in sockets]
     admin = Admin(
-        serving, this_build(), loopback=is_loopback(settings.admin.listen.host), problems=settings.problems.base
+        serving,
+        this_build(),
+        loopback=is_loopback(settings.admin.listen.host),
+        token=secret_of(settings.admin.token) or None,
+        problems=settings.problems.base,
     )
     await stack.enter_async_context(admin.listening(sockets))
 

@@ -12,7 +12,7 @@ from gateway.settings.cross_checks import Parts, cross_check
 from gateway.settings.files import check_files
 from gateway.settings.front import AdminSettings, Drain, RequestLimits, Timeouts, TlsSettings
 from gateway.settings.grammar import Address, Listen, Name, Network
-from gateway.settings.listening import check_listening, warn_listening
+from gateway.settings.listening import check_admin_token, check_listening, warn_listening
 from gateway.settings.mistakes import Mistake, SettingsError, Wrong
 from gateway.settings.operation import AccessLog, Problems, Reload
 from gateway.settings.providers import ProviderSettings, provider
@@ -128,6 +128,9 @@ def _cross_check(settings: Settings, data: Plain, rest: Pruned, report: Report) 
     if not report.faulty(("listen",)) and not report.faulty(("admin",)):
         for path, fault in check_listening(settings.listen, settings.admin.listen):
             report.wrong(path, fault)
+    if not report.faulty(("admin",)):
+        for path, fault in check_admin_token(settings.admin):
+            report.wrong(path, fault)
     parts = Parts(
         providers=settings.providers,
         clients=settings.clients,
@@ -139,5 +142,5 @@ def _cross_check(settings: Settings, data: Plain, rest: Pruned, report: Report) 
 
 
 def _warn(settings: Settings) -> Iterator[Wrong]:
-    yield from warn_listening(settings.admin.listen)
+    yield from warn_listening(settings.admin)
     yield from warn_routes(settings.routes)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from gateway.settings.grammar import Address, Listen
 from gateway.settings.section import Bytes, Count, Pause, Seconds, Section
@@ -23,7 +23,9 @@ class AdminSettings(Section):
     """The second port: metrics, health, reload."""
 
     listen: Annotated[Listen, Field(json_schema_extra={"default": "127.0.0.1:9090"})] = Address("127.0.0.1", 9090)
-    """Its address. It has no login: keep it on loopback, or behind a network policy."""
+    """Its address. Keep it on loopback, or set a token."""
+    token: SecretStr | None = None
+    """What everything but /livez and /readyz takes as a bearer token. Null: reading is open, and only loopback acts."""
 
 
 class RequestLimits(Section):

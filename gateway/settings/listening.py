@@ -1,13 +1,19 @@
-"""Cross checks of the addresses we listen on."""
+"""Cross checks of the addresses we listen on, and of who may use the admin port."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from gateway.providers.urls import is_loopback
+from gateway.settings.credentials import WELL_KNOWN
+from gateway.settings.front import AdminSettings
 from gateway.settings.grammar import Address
 from gateway.settings.mistakes import Path, Wrong
+from gateway.settings.providers import secret_of
 
 ANY = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+SHORTEST_TOKEN = 16
+"""Characters; whoever reaches the port may try as many as they like."""
 
 
 def check_listening(listen: Sequence[Address], admin: Address) -> Iterator[Wrong]:
@@ -20,11 +26,26 @@ def check_listening(listen: Sequence[Address], admin: Address) -> Iterator[Wrong
             yield Wrong(path, f"the port {second.port} is {where}; write another one")
 
 
-def warn_listening(admin: Address) -> Iterator[Wrong]:
-    """An admin port that others reach."""
-    if not is_loopback(admin.host):
+def check_admin_token(admin: AdminSettings) -> Iterator[Wrong]:
+    """A token that is none, that anybody could guess, or that no header could carry (RFC 6750, 2.1: b64token)."""
+    if admin.token is None:
+        return
+    path, token = ("admin", "token"), secret_of(admin.token)
+    if not token.strip():
+        yield Wrong(path, "is blank; write a long random text, best as ${NAME} or ${file:path}, or leave it out")
+    elif re.sub(r"[^a-z0-9]", "", token.lower()) in WELL_KNOWN:
+        yield Wrong(path, "is a placeholder that everybody knows; write a long random text")
+    elif not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
+        yield Wrong(path, "cannot be sent as a bearer token; write letters, digits and - . _ ~ + /")
+    elif len(token) < SHORTEST_TOKEN:
+        yield Wrong(path, f"is too short; write at least {SHORTEST_TOKEN} random characters")
+
+
+def warn_listening(admin: AdminSettings) -> Iterator[Wrong]:
+    """An admin port that others reach, and that asks nobody who they are."""
+    if not is_loopback(admin.listen.host) and admin.token is None:
         yield Wrong(
             ("admin", "listen"),
-            "whoever reaches this address can read metrics and reload the configuration; write 127.0.0.1, or keep "
+            "whoever reaches this address can read metrics and routes; write 127.0.0.1, set admin.token, or keep "
             "others away by a network policy",
         )

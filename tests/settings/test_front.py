@@ -6,7 +6,10 @@ import pytest
 
 from gateway.settings import Settings, parse
 from gateway.settings.grammar import Address
+from gateway.settings.show import show
 from tests.settings import ROUTE, line, lines
+
+ADMIN_TOKEN = "n0body-knows-thi"
 
 
 def settings(text: str) -> Settings:
@@ -80,9 +83,29 @@ def test_a_faulty_address_is_not_replaced_by_the_default_to_find_a_collision() -
 def test_an_admin_port_that_others_reach_is_warned_of(listen: str) -> None:
     (warning,) = settings(f"admin:\n  listen: {listen}\n").warnings
     assert str(warning) == (
-        "tokenward.yaml:2:3: admin.listen: whoever reaches this address can read metrics and reload the configuration; "
-        "write 127.0.0.1, or keep others away by a network policy"
+        "tokenward.yaml:2:3: admin.listen: whoever reaches this address can read metrics and routes; "
+        "write 127.0.0.1, set admin.token, or keep others away by a network policy"
     )
+    assert settings(f"admin:\n  listen: {listen}\n  token: {ADMIN_TOKEN}\n").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("token", "fault"),
+    [
+        ("''", "is blank; write a long random text, best as ${NAME} or ${file:path}, or leave it out"),
+        ("' '", "is blank; write a long random text, best as ${NAME} or ${file:path}, or leave it out"),
+        ("Change-Me", "is a placeholder that everybody knows; write a long random text"),
+        ("n0body-knows-th", "is too short; write at least 16 random characters"),
+        ("'n0body knows this thing'", "cannot be sent as a bearer token; write letters, digits and - . _ ~ + /"),
+    ],
+)
+def test_an_admin_token_that_is_none_is_told_without_it(token: str, fault: str) -> None:
+    assert line(f"admin: {{token: {token}}}\n{ROUTE}") == f"1:9: admin.token: {fault}"
+
+
+def test_an_admin_token_is_shown_nowhere() -> None:
+    found = settings(f"admin: {{token: {ADMIN_TOKEN}}}\n")
+    assert ADMIN_TOKEN not in f"{found!r} {show(found)}"
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:1", '"[::1]:1"', "localhost:1"])

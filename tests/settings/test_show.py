@@ -16,7 +16,7 @@ def shown(text: str, **environment: str) -> str:
 def test_defaults_are_shown() -> None:
     found = yaml.safe_load(shown(ROUTE))
     assert found["listen"] == ["127.0.0.1:8080"]
-    assert found["admin"] == {"listen": "127.0.0.1:9090"}
+    assert found["admin"] == {"listen": "127.0.0.1:9090", "token": None}
     assert found["routes"]["orders"]["api"] == "orders"
     assert found["routes"]["orders"]["upstream"]["connect_timeout"] == 2.0
 
