@@ -13,7 +13,7 @@ from tests.faulty_server import Verb
 
 class OpenSite(Protocol):
     """Opens a site. `routes` by name, `provider` settings over the usual ones, what the
-    provider answers from the first moment on, by path, and whatever else the YAML may say at its top.
+    provider answers from the first moment on, by path, `more` providers, and whatever else the YAML may say at its top.
     """
 
     async def __call__(
@@ -21,6 +21,7 @@ class OpenSite(Protocol):
         routes: Mapping[str, Any] | None = None,
         provider: Mapping[str, Any] | None = None,
         broken: Broken | Mapping[str, Verb] | None = None,
+        more: Mapping[str, Any] | None = None,
         **top: Any,
     ) -> Site: ...
 
@@ -34,9 +35,10 @@ async def site_with(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIt
             routes: Mapping[str, Any] | None = None,
             provider: Mapping[str, Any] | None = None,
             broken: Broken | Mapping[str, Verb] | None = None,
+            more: Mapping[str, Any] | None = None,
             **top: Any,
         ) -> Site:
-            return await stack.enter_async_context(open_site(tmp_path, caplog, routes, provider, broken, **top))
+            return await stack.enter_async_context(open_site(tmp_path, caplog, routes, provider, broken, more, **top))
 
         yield opening
 

@@ -159,7 +159,7 @@ class Site:
 
 def settings_for(site: Site, routes: Mapping[str, Any], provider: Mapping[str, Any]) -> Settings:
     """The settings of a site: its providers, these routes, and one that is always good."""
-    return _settings(site.idp, site.keeper, site.upstream, site.folder, routes, provider, {})
+    return _settings(site.idp, site.keeper, site.upstream, site.folder, routes, provider, {}, {})
 
 
 def _settings(
@@ -169,6 +169,7 @@ def _settings(
     folder: Path,
     routes: Mapping[str, Any],
     provider: Mapping[str, Any],
+    more: Mapping[str, Any],
     top: Mapping[str, Any],
 ) -> Settings:
     good = {"path": "/known-good", "policies": [{"token-enforcement": {"provider": "keeper"}}]}
@@ -179,7 +180,7 @@ def _settings(
         "log_level": "debug",
         "drain": {"delay": 0, "timeout": 1},
         "reload": {"watch": False},
-        "providers": {"idp": {**_provider(idp, folder), **provider}, "keeper": _provider(keeper, folder)},
+        "providers": {"idp": {**_provider(idp, folder), **provider}, "keeper": _provider(keeper, folder), **more},
         "clients": [{"provider": "idp", "client_id": "mobile", "apis": ["orders"], "tier": "gold"}],
         "routes": {name: {"upstream": upstream.url, **route} for name, route in {**routes, "good": good}.items()},
         **top,
@@ -203,7 +204,7 @@ Broken: TypeAlias = Callable[[IdentityProvider], Mapping[str, Verb]]
 
 def enforced(**options: Any) -> dict[str, Any]:
     """A route below /orders with token enforcement, and these options."""
-    return {"path": "/orders", "policies": [{"token-enforcement": {"provider": "idp", **options}}]}
+    return {"path": "/orders", "api": "orders", "policies": [{"token-enforcement": {"provider": "idp", **options}}]}
 
 
 @asynccontextmanager
@@ -213,11 +214,12 @@ async def open_site(
     routes: Mapping[str, Any] | None = None,
     provider: Mapping[str, Any] | None = None,
     broken: Broken | Mapping[str, Verb] | None = None,
+    more: Mapping[str, Any] | None = None,
     **top: Any,
 ) -> AsyncIterator[Site]:
     """A site that runs until the end of the block; then the invariants are checked.
 
-    `broken` is what its provider answers from the first moment on, by path.
+    `broken` is what its provider answers from the first moment on, by path; `more` are further providers.
     """
     shutil.copy(Authority(folder).file, folder / "authority.pem")
     tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
@@ -231,7 +233,9 @@ async def open_site(
             for path, verb in (broken(idp) if callable(broken) else broken or {}).items():
                 idp.fails(path, verb)
             keeper.says[KNOWN_GOOD] = {"active": True, "token_type": "Bearer", "exp": int(NOON) + 10**9}
-            settings = _settings(idp, keeper, upstream, folder, routes or {"orders": enforced()}, provider or {}, top)
+            settings = _settings(
+                idp, keeper, upstream, folder, routes or {"orders": enforced()}, provider or {}, more or {}, top
+            )
             clock = FakeClock()
             async with serve(settings, clock=clock) as serving:
                 site = Site(serving, idp, keeper, upstream, collector, clock, folder)
