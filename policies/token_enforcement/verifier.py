@@ -1,6 +1,7 @@
 """Credential → fact about its token: from memory first, then by asking the provider or by its keys."""
 
 import logging
+import math
 from asyncio import Task
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -64,6 +65,7 @@ class Verifier:
         self._keys = keys
         self._clock = clock
         self._digests = Digests()
+        self._purged_at = -math.inf
         limits = provider.limits
         self._told = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
         self._signed = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
@@ -128,7 +130,8 @@ class Verifier:
         return Rejected(token.code, token.detail, now) if isinstance(token, Invalid) else Active(token, now)
 
     def purge(self, client_id: str | None = None) -> int:
-        """Drop the tokens of a client, or all; how many there were."""
+        """Drop the tokens of a client, or all; how many there were. An answer that is under way is not kept either."""
+        self._purged_at = self._clock.time()
         return sum(
             shelf.forget(lambda fact: client_id is None or fact.token.client_id == client_id)
             for shelf in (self._told, self._signed)
@@ -251,7 +254,8 @@ class Verifier:
     async def _introspect(self, credential: Credential, key: bytes) -> Fact:
         assert self._introspection is not None  # noqa: S101 - seen to by the callers
         fact = await self._introspection.ask(credential)
-        self._told.put(key, fact)
+        if isinstance(fact, Rejected) or fact.asked_at > self._purged_at:
+            self._told.put(key, fact)
         return fact
 
     async def _check(self, credential: Credential, key: bytes) -> Active | Rejected:

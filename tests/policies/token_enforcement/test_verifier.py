@@ -658,6 +658,23 @@ async def test_purging_forgets_the_tokens_of_one_client_or_all() -> None:
         assert stage.verifier.purge() == 2
 
 
+async def test_a_yes_that_was_asked_for_before_a_purge_is_not_kept() -> None:
+    async with staged() as stage:
+        route = await stage.route()
+        stage.idp.says[OPAQUE] = active()
+        stage.idp.fetch.hold()
+        tasks = Tasks()
+        waiting = tasks.start(stage.decide(route, OPAQUE))
+        await stage.idp.fetch.until_asked(INTROSPECTION, 1)
+        stage.clock.move(0.1)
+        stage.verifier.purge("mobile")
+        stage.idp.fetch.release()
+        await waiting
+        stage.clock.move(0.1)
+        await stage.decide(route, OPAQUE)
+        assert stage.idp.introspections == 2
+
+
 @pytest.mark.parametrize(
     ("known", "result"),
     [("nothing", "miss"), ("active", "hit"), ("inactive", "negative"), ("active, long ago", "miss")],
