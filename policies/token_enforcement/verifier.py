@@ -254,7 +254,7 @@ class Verifier:
     async def _introspect(self, credential: Credential, key: bytes) -> Fact:
         assert self._introspection is not None  # noqa: S101 - seen to by the callers
         fact = await self._introspection.ask(credential)
-        if isinstance(fact, Rejected) or fact.asked_at > self._purged_at:
+        if isinstance(fact, Rejected) or fact.asked_at >= self._purged_at:
             self._told.put(key, fact)
         return fact
 
