@@ -72,6 +72,7 @@ def _proxy(settings: Settings, world: World, routes: list[Route[Upstream]]) -> P
         scrub=HeaderNames.of(names),
         forwarding=Forwarding(trusted=settings.trusted_proxies, style=Style(settings.forwarded)),
         body_limit=settings.limits.body,
+        message_limit=settings.limits.message,
     )
 
 

@@ -41,6 +41,8 @@ class RequestLimits(Section):
     """How many headers; more are answered with 431."""
     body: Bytes | None = None
     """A body; more is answered with 413. Null: no cap."""
+    message: Count = 16_777_216
+    """One message of a WebSocket, in either direction; a longer one ends it."""
     requests_in_flight: Count | None = None
     """Requests under way at once; more are answered with 503. Null: no cap."""
 
