@@ -13,7 +13,6 @@ less specific route would take it: otherwise the choice of a method could choose
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Generic, Protocol, TypeVar
 
 from gateway.policy import Policy
@@ -147,23 +146,6 @@ class Router(Generic[U]):
         for segment in _segments(route):
             node = node.child(segment)
         (node.exact if route.exact else node.prefix).append(route)
-
-
-def overlaps(routes: Iterable[Route[U]]) -> list[tuple[Route[U], Route[U]]]:
-    """Pairs of routes that are equally specific for some request: only their names could decide between them."""
-    return [
-        (one, other) for one, other in combinations(routes, 2) if _alike(one) == _alike(other) and _meet(one, other)
-    ]
-
-
-def _alike(route: Route[U]) -> tuple[bool, tuple[str, ...]]:
-    return route.exact, tuple("{}" if _is_name(segment) else segment for segment in _segments(route))
-
-
-def _meet(one: Route[U], other: Route[U]) -> bool:
-    hosts = set(one.hosts or ("*",)) & set(other.hosts or ("*",))
-    methods = one.methods is None or other.methods is None or one.methods & other.methods
-    return bool(hosts and methods)
 
 
 def _choose(found: list[Route[U]], method: str) -> Route[U] | MethodNotAllowed:

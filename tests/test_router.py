@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy import Allow, Decision, Request
-from gateway.router import MethodNotAllowed, NotFound, Route, Router, overlaps
+from gateway.router import MethodNotAllowed, NotFound, Route, Router
 
 
 class Allows:
@@ -178,14 +178,6 @@ def test_a_prefix_with_a_trailing_slash_is_a_mistake() -> None:
 def test_prefixes_change_by_whole_segments(strip: str, add: str, path: str, sent: str) -> None:
     made = Route(name="r", api="r", path="/", chain=ALLOWS, upstream=None, strip_prefix=strip, add_prefix=add)
     assert made.upstream_path(path) == sent
-
-
-def test_overlapping_routes_are_found() -> None:
-    one, other = route("/a/{x}"), route("/a/{y}", methods={"GET"})
-    assert overlaps([one, other]) == [(one, other)]
-    assert not overlaps([route("/a"), route("/a", exact=True)])
-    assert not overlaps([route("/a", hosts=("h",)), route("/a")])
-    assert not overlaps([route("/a", methods={"GET"}), route("/a", methods={"POST"})])
 
 
 SEGMENT = st.sampled_from(["a", "b", "{x}", "{y}"])
