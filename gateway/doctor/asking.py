@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from gateway.policy import Headers
+from gateway.policy import Headers, Unavailable
 from gateway.ports import Clock, Fetch, Reply
 
 JSON: Headers = (("Accept", "application/json"),)
@@ -45,6 +45,11 @@ class Heard:
     def outcome(self) -> str:
         """Status and error code, for a sentence."""
         return f"{self.status} {self.error}".strip()
+
+
+def told(failed: Unavailable) -> str:
+    """Why there was no answer, with the code that callers get meanwhile."""
+    return f"{failed.detail.removesuffix('.')} ({failed.code})."
 
 
 class Asking:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
-from gateway.doctor.asking import Asking, Heard
+from gateway.doctor.asking import Asking, Heard, told
 from gateway.doctor.demands import Wanted
 from gateway.doctor.findings import Finding, failure, ok
 from gateway.doctor.shown import foreign, plain_url
@@ -66,7 +66,7 @@ def _failed(look: Look, looks: list[Look], provider: Provider) -> Finding:
     assert look.failure is not None  # noqa: S101 - it failed
     url, heard, code = plain_url(look.url), look.heard, look.failure.code
     if heard is None:
-        return _unanswered(look.failure, url)
+        return _unanswered(look.failure, url, provider)
     match code:
         case "metadata_status":
             return _nowhere(looks)
@@ -81,10 +81,13 @@ def _failed(look: Look, looks: list[Look], provider: Provider) -> Finding:
             return failure(METADATA, f"{url} answered, but {look.failure.detail}", f"Have it mended, or {BY_HAND}.")
 
 
-def _unanswered(failed: Unavailable, url: str) -> Finding:
-    seen = f"{url}: {failed.detail} ({failed.code})"
-    if failed.code == "provider_tls":
-        return failure(METADATA, seen, "If it asks for a certificate, write transport.certificate_file and key_file.")
+def _unanswered(failed: Unavailable, url: str, provider: Provider) -> Finding:
+    seen = f"{url}: {told(failed)}"
+    # A server that misses our certificate says so after the handshake, and its goodbye may overtake its reason.
+    broke_off = failed.code in {"provider_tls", "provider_unreachable"} and url.startswith("https:")
+    if broke_off and provider.transport.certificate_file is None:
+        advice = "If it asks for a certificate, write transport.certificate_file and key_file; if not, look at its log."
+        return failure(METADATA, seen, advice)
     if failed.code in SILENT:
         return failure(METADATA, seen, "Look at the provider's log; it takes connections, and does not answer.")
     return failure(METADATA, seen, f"Write metadata: its URL, or {BY_HAND}.")
@@ -117,7 +120,7 @@ def _other_issuer(heard: Heard, provider: Provider) -> Finding:
     kind = "it differs in its scheme" if ours and _rest(theirs) == _rest(ours) else "another one than was written"
     return failure(
         "issuer",
-        f"The provider calls itself {shown}, {kind}: {foreign(ours)}",
+        f"The provider calls itself {shown}, {kind}: {foreign(ours)}.",
         f"If that is the provider you mean, write issuer: {shown}",
     )
 

@@ -3,7 +3,7 @@
 import secrets
 from urllib.parse import urlencode
 
-from gateway.doctor.asking import Asking, Heard
+from gateway.doctor.asking import Asking, Heard, told
 from gateway.doctor.findings import Finding, failure, ok, warning
 from gateway.doctor.jwks import KeyFacts
 from gateway.doctor.shown import foreign, listed, plain_url
@@ -59,7 +59,7 @@ async def ask_about_nothing(
     try:
         heard = await endpoint.introspect(secrets.token_urlsafe(32))
     except Unavailable as failed:
-        seen = f"{plain_url(endpoint.url)}: {failed.detail} ({failed.code})"
+        seen = f"{plain_url(endpoint.url)}: {told(failed)}"
         advice = "Look at the provider's log, or correct endpoints.introspection."
         return False, [failure(CREDENTIALS, seen, advice)]
     finding = judge_answer(heard, endpoint.url, provider, published, keys)

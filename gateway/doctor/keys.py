@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gateway.doctor.asking import Asking, Heard
+from gateway.doctor.asking import Asking, Heard, told
 from gateway.doctor.demands import Wanted
 from gateway.doctor.findings import Finding, Result, failure, ok, warning
 from gateway.doctor.jwks import KeyFacts, NoKeySet, read_key_set
@@ -20,7 +20,7 @@ async def fetch_keys(url: str, wanted: Wanted, ask: Asking) -> tuple[KeyFacts | 
         heard = await ask("GET", url)
     except Unavailable as failed:
         advice = "Look at the provider's log, or correct endpoints.jwks."
-        return None, [_lacking(wanted, f"{plain_url(url)}: {failed.detail} ({failed.code})", advice)]
+        return None, [_lacking(wanted, f"{plain_url(url)}: {told(failed)}", advice)]
     if heard.status != 200:
         return None, [_lacking(wanted, f"{plain_url(url)} answered {heard.status}.", _elsewhere(heard))]
     try:

@@ -30,7 +30,7 @@ def _address(address: Address, option: str) -> Finding:
     try:
         _bind(address)
     except OSError as error:
-        return _taken(address, option) if error.errno == errno.EADDRINUSE else _refused(address, option, error)
+        return _taken(address, option) if error.errno == errno.EADDRINUSE else refused(address, option, error)
     return ok(ADDRESS, f"{address} ({option}) is free.")
 
 
@@ -51,7 +51,8 @@ def _taken(address: Address, option: str) -> Finding:
     )
 
 
-def _refused(address: Address, option: str, error: OSError) -> Finding:
+def refused(address: Address, option: str, error: OSError) -> Finding:
+    """An address that the system does not give us."""
     reason = (error.strerror or "it cannot be bound").lower()
     advice = f"Write another address under {option}"
     if error.errno == errno.EACCES:

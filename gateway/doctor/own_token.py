@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from gateway.doctor.asking import JSON, Asking, Heard
+from gateway.doctor.asking import JSON, Asking, Heard, told
 from gateway.doctor.claims import judge_claims
 from gateway.doctor.demands import Wanted
 from gateway.doctor.findings import Finding, failure, ok, skipped
@@ -64,7 +64,7 @@ async def examine_own_token(minted: Minted, endpoint: Endpoint, wanted: Wanted, 
     try:
         heard = await endpoint.introspect(minted.token)
     except Unavailable as failed:
-        seen = f"Introspecting our own token failed: {failed.detail} ({failed.code})"
+        seen = f"Introspecting our own token failed: {told(failed)}"
         return [failure(PERMISSION, seen, "Look at the provider's log.")]
     if heard.status != 200:
         return [_refused(heard, wanted, keys)]

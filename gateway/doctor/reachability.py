@@ -55,7 +55,9 @@ async def reach(place: Place, way: Way, *, now: float, section: str, code_of: Ca
         connected = await connect(place, way)
     except Unreachable as unreachable:
         seen, advice = told(unreachable, place, way, section)
-        return Reached(place, (failure("reachable", f"{seen} ({code_of(unreachable.fault)})", advice),), False)
+        return Reached(
+            place, (failure("reachable", f"{seen.removesuffix('.')} ({code_of(unreachable.fault)}).", advice),), False
+        )
     return Reached(place, tuple(_well(place, connected, now)), True)
 
 

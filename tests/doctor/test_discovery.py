@@ -1,7 +1,10 @@
 """The metadata: where it is, whose it is, what is missing."""
 
+from pathlib import Path
+
+from tests.certificates import Authority
 from tests.doctor.examining import described, examined, found, provider, report_on, settings
-from tests.faulty_server import answer, document, faulty_server, html, redirect, silent
+from tests.faulty_server import answer, document, faulty_server, html, huge, redirect, silent
 
 BY_HAND = "write endpoints.introspection and endpoints.jwks, which makes the metadata unnecessary"
 
@@ -115,7 +118,7 @@ async def test_a_provider_that_connects_and_says_nothing() -> None:
     url = f"{server.url}/.well-known/openid-configuration"
     assert found(report, "metadata") == (
         "failure",
-        f"{url}: 127.0.0.1 did not answer in time. (provider_timeout)",
+        f"{url}: 127.0.0.1 did not answer in time (provider_timeout).",
         "Look at the provider's log; it takes connections, and does not answer.",
     )
 
@@ -142,4 +145,27 @@ async def test_a_provider_without_introspection_although_we_have_a_client_there(
         "failure",
         "Found: jwks, token; missing: introspection, authorization, registration, revocation, userinfo.",
         "Write endpoints.introspection: its URL; if there is none, dialect.order: keys_only.",
+    )
+
+
+async def test_metadata_that_is_larger_than_we_accept() -> None:
+    async with faulty_server(huge(300_000)) as server:
+        report = await examined(settings(described(server.url)))
+    url = f"{server.url}/.well-known/openid-configuration"
+    assert found(report, "metadata") == (
+        "failure",
+        f"{url}: 127.0.0.1 sent more than we accept (provider_answer).",
+        f"Write metadata: its URL, or {BY_HAND}.",
+    )
+
+
+async def test_a_provider_that_asks_for_our_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = authority.issue().serve(client_ca=authority.file)
+    async with faulty_server(html(), tls=tls) as server:
+        report = await examined(settings(described(server.url, transport={"ca_file": str(authority.file)})))
+    result, _, advice = found(report, "metadata")
+    assert (result, found(report, "reachable")[0]) == ("failure", "ok")
+    assert advice == (
+        "If it asks for a certificate, write transport.certificate_file and key_file; if not, look at its log."
     )

@@ -152,7 +152,7 @@ async def test_an_endpoint_that_does_not_answer() -> None:
     report = await report_on({"transport": {"timeout": 0.2}}, about_others=silent())
     result, seen, advice = found(report, "credentials")
     assert result == "failure"
-    assert seen.endswith("/introspect: 127.0.0.1 did not answer in time. (provider_timeout)")
+    assert seen.endswith("/introspect: 127.0.0.1 did not answer in time (provider_timeout).")
     assert advice == "Look at the provider's log, or correct endpoints.introspection."
 
 
@@ -256,7 +256,7 @@ async def test_silence_about_our_own_token_only() -> None:
     report = await report_on({"transport": {"timeout": 0.2}}, about_minted=silent())
     assert found(report, "permission") == (
         "failure",
-        "Introspecting our own token failed: 127.0.0.1 did not answer in time. (provider_timeout)",
+        "Introspecting our own token failed: 127.0.0.1 did not answer in time (provider_timeout).",
         "Look at the provider's log.",
     )
 
@@ -346,4 +346,13 @@ async def test_a_signature_that_no_published_key_verifies() -> None:
         "failure",
         "No published key verifies the answer (RS256).",
         f"Let the provider sign answers with a key that it publishes. {UNSIGNED}",
+    )
+
+
+async def test_methods_that_cannot_be_had_leave_the_advice_to_the_secret() -> None:
+    async with provider(about_others=html(401)) as server:
+        endpoints = {"introspection": f"{server.url}/introspect", "jwks": f"{server.url}/jwks"}
+        report = await examined(settings(described("http://127.0.0.1:9", endpoints=endpoints)))
+    assert found(report, "credentials")[2] == (
+        "Correct introspection.client_id (gateway) or introspection.client_secret."
     )

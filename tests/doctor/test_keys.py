@@ -220,10 +220,15 @@ async def test_keys_that_moved() -> None:
 async def test_keys_that_do_not_arrive() -> None:
     report = await report_on({"transport": {"timeout": 0.2}}, keys=silent())
     _, seen, advice = found(report, "keys")
-    assert seen.endswith("/jwks: 127.0.0.1 did not answer in time. (provider_timeout)")
+    assert seen.endswith("/jwks: 127.0.0.1 did not answer in time (provider_timeout).")
     assert advice == "Look at the provider's log, or correct endpoints.jwks."
 
 
 async def test_keys_on_a_server_that_is_out_of_reach_are_skipped() -> None:
     report = await report_on(metadata={"jwks_uri": "http://127.0.0.1:9/jwks"})
     assert found(report, "keys") == ("skipped", "Its server is out of reach.", "First mend the connection.")
+
+
+def test_a_key_that_is_no_object() -> None:
+    (ignored,) = judged("a key, honestly").ignored
+    assert (ignored.label, ignored.reason) == ("key 1", "is no JSON object")

@@ -2,19 +2,28 @@
 
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
 from tests.doctor.examining import ACTIVE, all_of, found, report_on, sign
-from tests.faulty_server import document
+from tests.faulty_server import Verb, document
 
 PERFECT = {"typ": "at+jwt"}
 
 
 async def by_keys(
-    header: dict[str, str], options: dict[str, Any] | None = None, route: dict[str, Any] | None = None, **claims: Any
+    header: dict[str, str],
+    options: dict[str, Any] | None = None,
+    route: dict[str, Any] | None = None,
+    *,
+    keys: Verb | None = None,
+    **claims: Any,
 ) -> tuple[str, str, str]:
     def say(url: str) -> dict[str, Any]:
         said = {"iss": url, "exp": 4_000_000_000, **claims}
         minted = sign({name: value for name, value in said.items() if value is not None}, **header)
-        return {"minted": minted, "token": document({"access_token": minted}), "about_minted": document(ACTIVE)}
+        usual = {"minted": minted, "token": document({"access_token": minted}), "about_minted": document(ACTIVE)}
+        return {**usual, **({"keys": keys} if keys else {})}
 
     return found(await report_on(options, route, say=say), "JWT by keys")
 
@@ -69,3 +78,9 @@ async def test_a_jwt_that_never_expires() -> None:
 
 async def test_nothing_is_said_of_a_token_that_is_no_jwt() -> None:
     assert all_of(await report_on(), "provider idp", "JWT by keys") == []
+
+
+async def test_a_key_of_the_same_name_that_did_not_sign() -> None:
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    keys = document({"keys": [{**RSAAlgorithm.to_jwk(other, as_dict=True), "kid": "one"}]})
+    assert (await by_keys(PERFECT, keys=keys))[1] == "No published key verifies its JWTs (RS256)."

@@ -33,7 +33,7 @@ async def test_a_port_that_refuses() -> None:
     with refusing_port() as port:
         assert await reachable(f"http://127.0.0.1:{port}") == (
             "failure",
-            f"127.0.0.1:{port} refuses connections. (provider_unreachable)",
+            f"127.0.0.1:{port} refuses connections (provider_unreachable).",
             "Start the server, or correct host and port.",
         )
 
@@ -42,7 +42,7 @@ async def test_a_port_that_does_not_answer() -> None:
     with black_hole() as port:
         assert await reachable(f"http://127.0.0.1:{port}") == (
             "failure",
-            f"127.0.0.1:{port} did not answer within 0.2 s; the connection was under way. (provider_timeout)",
+            f"127.0.0.1:{port} did not answer within 0.2 s; the connection was under way (provider_timeout).",
             "Open the way in the firewalls, or write a longer transport.connect_timeout.",
         )
 
@@ -51,14 +51,14 @@ async def test_a_name_that_nobody_knows() -> None:
     # A label cannot be empty: this one is refused before anybody is asked.
     assert await reachable("https://idp..example") == (
         "failure",
-        "The name idp..example cannot be resolved. (provider_unreachable)",
+        "The name idp..example cannot be resolved (provider_unreachable).",
         "Correct the host, or let the DNS of this machine know it.",
     )
 
 
 async def test_a_self_signed_certificate(tmp_path: Path) -> None:
     result, seen, advice = await served_with(self_signed(tmp_path))
-    assert (result, seen.partition(" is ")[2]) == ("failure", "self-signed. (provider_tls)")
+    assert (result, seen.partition(" is ")[2]) == ("failure", "self-signed (provider_tls).")
     assert advice == "Write transport.ca_file: the path of that certificate in PEM."
 
 
@@ -78,14 +78,14 @@ async def test_a_certificate_that_is_not_of_the_authority_in_the_bundle(tmp_path
 async def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     result, seen, advice = await served_with(authority.issue_expired(), ca_file=str(authority.file))
-    assert (result, seen.partition(" has ")[2]) == ("failure", "expired. (provider_tls)")
+    assert (result, seen.partition(" has ")[2]) == ("failure", "expired (provider_tls).")
     assert advice == "Have the server's certificate renewed."
 
 
 async def test_a_certificate_for_another_host(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     result, seen, advice = await served_with(authority.issue("sso.example.com"), ca_file=str(authority.file))
-    assert (result, seen.partition(" is ")[2]) == ("failure", "for another host: sso.example.com. (provider_tls)")
+    assert (result, seen.partition(" is ")[2]) == ("failure", "for another host: sso.example.com (provider_tls).")
     assert advice == "Write a host that the certificate names, or have it issued for this one."
 
 
@@ -97,7 +97,7 @@ async def test_a_server_that_speaks_no_tls() -> None:
     async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         result, seen, advice = await reachable(f"https://127.0.0.1:{port}")
-    assert (result, seen) == ("failure", f"127.0.0.1:{port} does not speak TLS. (provider_tls)")
+    assert (result, seen) == ("failure", f"127.0.0.1:{port} does not speak TLS (provider_tls).")
     assert advice == "Correct the port, or switch TLS on at the server."
 
 
@@ -210,3 +210,12 @@ def test_every_fault_has_a_code_and_its_words() -> None:
         "The TLS handshake with sso.example.com:443 failed.",
         "If the server asks for a certificate, write transport.certificate_file and transport.key_file.",
     )
+
+
+async def test_a_proxy_that_is_not_there() -> None:
+    with refusing_port() as port:
+        seen, advice = (await reachable("https://sso.example.com", proxy=f"http://127.0.0.1:{port}"))[1:]
+    assert seen == (
+        "The proxy on the way to sso.example.com:443 cannot be used; the connection failed (provider_unreachable)."
+    )
+    assert advice == "Correct transport.proxy, or let the proxy allow CONNECT sso.example.com:443."

@@ -1,5 +1,6 @@
 """Routes, their upstreams, and our own side."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.doctor import Report
+from gateway.doctor.listening import refused
+from gateway.settings.grammar import Address
 from tests.certificates import Authority, self_signed
 from tests.doctor.examining import all_of, described, examined, found, provider, report_on, settings
 from tests.faulty_server import black_hole, faulty_server, html, refusing_port
@@ -31,7 +34,7 @@ async def test_an_upstream_that_refuses() -> None:
         report = await upstream(targets=[f"http://127.0.0.1:{port}"])
     assert found(report, "reachable", UPSTREAM) == (
         "failure",
-        f"127.0.0.1:{port} refuses connections. (upstream_unreachable)",
+        f"127.0.0.1:{port} refuses connections (upstream_unreachable).",
         "Start the server, or correct host and port.",
     )
     assert not report.healthy
@@ -237,3 +240,11 @@ async def test_a_key_with_a_passphrase_is_not_asked_for_at_the_terminal(tmp_path
     locked.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, sealed))
     report = await our_tls(tmp_path, "api.example.com", key_file=str(locked))
     assert "or its key has a passphrase" in found(report, "TLS", "listeners")[1]
+
+
+def test_a_port_that_needs_a_privilege() -> None:
+    finding = refused(Address("127.0.0.1", 80), "listen", OSError(errno.EACCES, "Permission denied"))
+    assert (finding.seen, finding.advice) == (
+        "127.0.0.1:80 (listen) cannot be had: permission denied.",
+        "Write a port from 1024 on under listen, or give the process CAP_NET_BIND_SERVICE.",
+    )
