@@ -57,7 +57,8 @@ def tls_context(settings: TlsSettings | None) -> ssl.SSLContext | None:
         return None
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.client_ca_file)
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    tls.load_cert_chain(settings.certificate_file, settings.key_file)
+    # An encrypted key fails at once; without a password given, OpenSSL would ask at the terminal and wait.
+    tls.load_cert_chain(settings.certificate_file, settings.key_file, password="")
     tls.set_alpn_protocols(["http/1.1"])
     if settings.client_ca_file is not None:
         tls.verify_mode = ssl.CERT_REQUIRED

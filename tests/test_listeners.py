@@ -6,6 +6,12 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from gateway.listeners import CannotListen, bind, bound_address, tls_context
 from gateway.settings.front import TlsSettings
@@ -131,3 +137,12 @@ async def test_only_callers_with_a_certificate_are_served_where_one_is_required(
     known = callers.issue("caller")
     client.load_cert_chain(known.certificate, known.key)
     assert (await status(tls, client))[0] == 200
+
+
+def test_an_encrypted_key_is_an_error_and_never_asked_for_at_the_terminal(tmp_path: Path) -> None:
+    pair = Authority(tmp_path).issue()
+    key = load_pem_private_key(pair.key.read_bytes(), None)
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pass")))
+    with pytest.raises((ssl.SSLError, OSError)):
+        tls_context(TlsSettings(certificate_file=str(pair.certificate), key_file=str(locked)))
