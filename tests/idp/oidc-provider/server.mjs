@@ -3,7 +3,7 @@
 // Says where it listens in one line of JSON on standard output.
 // Beside the provider's own endpoints there is one for tests: POST /test/rotate-keys.
 
-import { X509Certificate, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { X509Certificate, createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -18,8 +18,14 @@ const KEY_TYPES = [
   ['ed25519', {}, 'EdDSA'],
 ];
 
+// By way of PEM: Node 20 can lock itself up for ever when it exports the very object that it generated as a JWK.
+const PEM = {
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+};
+
 const newKeys = () => KEY_TYPES.map(([type, options, alg]) => ({
-  ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }),
+  ...createPrivateKey(generateKeyPairSync(type, { ...options, ...PEM }).privateKey).export({ format: 'jwk' }),
   use: 'sig',
   alg,
   kid: `${alg}-${randomUUID()}`,
