@@ -5,7 +5,8 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.idp.clients import Client
 from tests.idp.processes import Running, free_port, run
+from tests.idp.proofs import SigningKey
 from tests.idp.provider import Tokens
 from tests.idp.wire import Answer, ask
 
 SCHEMA = Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
 MODULES = Path("/usr/lib/glewlwyd")
+COMMAND = ("glewlwyd", "--config-file=glewlwyd.conf")
 USER, PASSWORD = "alice", "a password of alice"
 SCOPES = ("read", "write", "introspect")
 
@@ -30,6 +33,7 @@ class Glewlwyd:
     origin: str
     client: Client
     introspector: Client
+    server: Running = field(repr=False)
 
     name = "glewlwyd"
 
@@ -61,10 +65,14 @@ class Glewlwyd:
     def jwks_uri(self) -> str:
         return f"{self.issuer}/jwks"
 
-    def mint(self, *, scope: str = "read", client: Client | None = None) -> str:
-        """An access token by client credentials: always signed, and its audience is its scope."""
+    def mint(self, *, scope: str = "read", key: SigningKey | None = None, client: Client | None = None) -> str:
+        """An access token by client credentials: always signed, and its audience is its scope.
+
+        With `key` it is bound to it (DPoP).
+        """
         form = {"grant_type": "client_credentials", "scope": scope}
-        answer = self.post(self.token_endpoint, form, client=client or self.client)
+        proof = {"DPoP": key.proof("POST", self.token_endpoint)} if key else {}
+        answer = self.post(self.token_endpoint, form, client=client or self.client, headers=proof)
         return str(answer.json()["access_token"])
 
     def mint_signed(self) -> str:
@@ -109,6 +117,12 @@ class Glewlwyd:
         return ask("POST", url, headers={**client.headers(), **(headers or {})}, form=form)
 
 
+def add_client(provider: Glewlwyd, client: Client, scopes: list[str]) -> None:
+    """A client that did not register, with a secret of its own choice."""
+    cookie = _sign_in_as_administrator(provider.origin, provider.server)
+    _create(provider.origin, cookie, "client/?source=database", _client(client, scopes))
+
+
 def missing() -> str | None:
     """Why glewlwyd cannot be started, in words; `None` when it can."""
     if shutil.which("glewlwyd") is None or not SCHEMA.is_file():
@@ -119,18 +133,28 @@ def missing() -> str | None:
 @contextmanager
 def start(folder: Path) -> Iterator[Glewlwyd]:
     """A provider that keeps everything it writes in `folder` and ends with the block."""
-    provider = Glewlwyd(
-        origin=f"http://127.0.0.1:{free_port()}",
-        client=Client(client_id="orders-app"),
-        introspector=Client(client_id="gateway"),
-    )
+    origin = f"http://127.0.0.1:{free_port()}"
     with sqlite3.connect(folder / "glewlwyd.db") as database:
         database.executescript(SCHEMA.read_text())
     database.close()
-    (folder / "glewlwyd.conf").write_text(_configuration(provider.origin, folder))
-    with run(["glewlwyd", "--config-file=glewlwyd.conf"], folder=folder) as server:
-        _set_up(provider, _sign_in_as_administrator(provider.origin, server))
+    (folder / "glewlwyd.conf").write_text(_configuration(origin, folder))
+    with run(COMMAND, folder=folder) as server:
+        provider = Glewlwyd(
+            origin=origin,
+            client=Client(client_id="orders-app"),
+            introspector=Client(client_id="gateway"),
+            server=server,
+        )
+        _set_up(provider, _sign_in_as_administrator(origin, server))
         yield provider
+
+
+@contextmanager
+def start_again(provider: Glewlwyd) -> Iterator[None]:
+    """The provider whose process is gone, at its old address and with all that it knew; for the time of the block."""
+    with run(COMMAND, folder=provider.server.log.parent) as server:
+        _sign_in_as_administrator(provider.origin, server)
+        yield
 
 
 def _configuration(origin: str, folder: Path) -> str:
@@ -170,16 +194,18 @@ def _sign_in_as_administrator(origin: str, server: Running) -> str:
 
 
 def _set_up(provider: Glewlwyd, cookie: str) -> None:
-    def create(path: str, document: Mapping[str, Any]) -> None:
-        answer = ask("POST", f"{provider.origin}/api/{path}", headers={"Cookie": cookie}, document=document)
-        assert answer.status == 200, f"{path}: {answer.status} {answer.body.decode()[:500]}"
-
+    create = partial(_create, provider.origin, cookie)
     for scope in SCOPES:
         create("scope/", _scope(scope))
     create("mod/plugin/", _plugin(provider.issuer))
     create("client/?source=database", _client(provider.client, ["read", "write"]))
     create("client/?source=database", _client(provider.introspector, ["introspect"]))
     create("user/", {"username": USER, "password": PASSWORD, "name": USER, "scope": ["read", "write"], "enabled": True})
+
+
+def _create(origin: str, cookie: str, path: str, document: Mapping[str, Any]) -> None:
+    answer = ask("POST", f"{origin}/api/{path}", headers={"Cookie": cookie}, document=document)
+    assert answer.status == 200, f"{path}: {answer.status} {answer.body.decode()[:500]}"
 
 
 def _scope(name: str) -> dict[str, Any]:

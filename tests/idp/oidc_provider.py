@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class OidcProvider:
     """Clients that may introspect, by their way to authenticate."""
     client: Client
     web: Client
+    server: Running = field(repr=False)
 
     name = "oidc-provider"
 
@@ -167,6 +168,7 @@ def start(folder: Path) -> Iterator[OidcProvider]:
             introspecting=introspecting,
             client=client,
             web=web,
+            server=server,
         )
 
 

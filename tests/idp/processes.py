@@ -1,6 +1,7 @@
 """Servers that run as processes of their own: started for the tests, and gone with them."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -28,6 +29,20 @@ class Running:
                 return found
             time.sleep(0.02)
         raise TimeoutError(f"{self.process.args!r} did not get ready. It said:\n{self.log.read_text()[-2000:]}")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stands still during the block: it accepts connections, and never answers."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once; what it had to write down is written."""
+        self.process.kill()
+        self.process.wait()
 
 
 @contextmanager

@@ -14,6 +14,8 @@ class Tokens:
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
+    id_token: str = field(repr=False, default="")
+    """Empty where the provider gives none."""
 
 
 class IdentityProvider(Protocol):

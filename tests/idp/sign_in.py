@@ -76,4 +76,4 @@ def sign_in(issuer: str, client: Client, *, login: str, scope: str, audience: st
     code = parse_qs(urlsplit(landed).query)["code"][0]
     grant = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": verifier}
     answer = ask("POST", f"{issuer}/token", headers=client.headers(), form={**grant, **resource}).json()
-    return Tokens(answer["access_token"], answer.get("refresh_token", ""))
+    return Tokens(answer["access_token"], answer.get("refresh_token", ""), answer.get("id_token", ""))

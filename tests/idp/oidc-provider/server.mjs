@@ -64,7 +64,11 @@ const configuration = (keys) => ({
     clientCredentials: { enabled: true },
     dPoP: { enabled: true },
     devInteractions: { enabled: true },
-    introspection: { enabled: true, allowedPolicy: (ctx, client) => client.clientId.startsWith('gateway') },
+    introspection: {
+      enabled: true,
+      // A client that registers itself gets an id of chance, and says by its name that it is a gateway.
+      allowedPolicy: (ctx, client) => (client.clientName ?? client.clientId).startsWith('gateway'),
+    },
     jwtIntrospection: { enabled: true },
     mTLS: {
       enabled: true,
