@@ -166,6 +166,14 @@ async def test_what_two_policies_allow_is_the_changes_of_both_and_the_shorter_va
     )
 
 
+@pytest.mark.parametrize("ends", [(100.0, 200.0), (200.0, 100.0)])
+async def test_the_shorter_validity_counts_whoever_names_it(ends: tuple[float, float]) -> None:
+    first, second = (Says(Allow(valid_until=end)) for end in ends)
+    decision = await decided(chain(first, second), request())
+    assert isinstance(decision, Allow)
+    assert decision.valid_until == 100.0
+
+
 async def test_a_header_that_two_policies_set_has_the_value_of_the_later_whatever_its_case() -> None:
     first, second = Allow(set_headers=(("X-User", "a"), ("X-Other", "b"))), Allow(set_headers=(("x-user", "c"),))
     decision = await decided(chain(Says(first), Says(second)), request())

@@ -349,6 +349,22 @@ async def test_a_client_without_a_contract_has_no_tier() -> None:
     assert principal.tier is None
 
 
+async def test_a_contract_that_changes_counts_for_the_next_request() -> None:
+    gold = Contract(provider="idp", client_id="mobile", api="orders", tier="gold")
+    directory = Directory([gold])
+    async with staged(directory=directory) as stage:
+        stage.idp.says[OPAQUE] = active()
+        policy = await stage.route(contract="required")
+        key = ("idp", "mobile", "orders")
+        for tier in ("gold", "silver", "gold"):
+            directory._in_force[key] = replace(gold, tier=tier)
+            principal = allowed(await stage.decide(policy, OPAQUE)).principal
+            assert principal is not None
+            assert principal.tier == tier
+        del directory._in_force[key]
+        assert denied(await stage.decide(policy, OPAQUE)) == (403, "client_without_contract")
+
+
 # --- several providers ---
 
 OTHER = replace(
