@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from cachetools import LRUCache
 
@@ -43,6 +43,7 @@ class NotIntrospectable:
 
 
 Fact: TypeAlias = Active | Rejected | NotIntrospectable
+F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +106,10 @@ class Shelf:
         known = self.get(key)
         if isinstance(fact, Rejected):
             self._verified.pop(key, None)
-            self._rejected[key] = fact
+            _keep(self._rejected, key, fact)
         elif known is None or not 0 < known.asked_at - fact.asked_at < RESTEP:
             self._rejected.pop(key, None)
-            self._verified[key] = fact
+            _keep(self._verified, key, fact)
 
     def forget(self, doomed: Callable[[Active], bool]) -> int:
         """Drop the verified tokens that are doomed; how many there were."""
@@ -116,6 +117,12 @@ class Shelf:
         for key in keys:
             del self._verified[key]
         return len(keys)
+
+
+def _keep(room: LRUCache[bytes, F], key: bytes, fact: F) -> None:
+    # A cache without room raises ValueError.
+    if room.maxsize:
+        room[key] = fact
 
 
 class Digests:

@@ -147,6 +147,14 @@ def test_neither_kind_grows_beyond_its_room(shelf: Shelf) -> None:
     assert len(shelf) == 110
 
 
+@pytest.mark.case("C164")
+def test_a_shelf_without_room_keeps_nothing() -> None:
+    shelf = Shelf(verified=0, rejected=0)
+    for fact in (verified(), rejected(), NotIntrospectable(NOON)):
+        shelf.put(b"a", fact)
+        assert shelf.get(b"a") is None
+
+
 @pytest.mark.case("C152")
 def test_invented_tokens_do_not_push_out_good_ones(shelf: Shelf) -> None:
     good = [b"good" + key for key in keys(100)]
