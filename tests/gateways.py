@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +184,6 @@ class Program:
     folder: Path
     caller: Caller
     operator: Operator
-    children: set[int] = field(default_factory=set)
 
     @property
     def stderr(self) -> str:
@@ -212,7 +211,7 @@ class Program:
 
     def family(self) -> list[int]:
         """The processes that it started, the oldest first."""
-        return sorted(_children(self.process.pid))
+        return _children(self.process.pid)
 
     async def until_logged(self, text: str, times: int = 1) -> None:
         """Wait until stderr says so, that often."""
