@@ -65,8 +65,10 @@ class Introspection:
             fact = await self._within_time(credential)
         except Unavailable as failure:
             self._count(failure.code)
+            self.failing_since = self.failing_since or self._clock.time()
             self._report(answered=failure.code == REFUSES_US)
             raise
+        self.failing_since = None
         self._report(answered=True)
         return fact
 
@@ -158,10 +160,8 @@ class Introspection:
     def _report(self, *, answered: bool) -> None:
         if answered:
             self._breaker.succeeded()
-            self.failing_since = None
         else:
             self._breaker.failed()
-            self.failing_since = self.failing_since or self._clock.time()
         self._open.set(0 if self._breaker.state.value == 0 else 1)
 
     def _count(self, outcome: str) -> None:

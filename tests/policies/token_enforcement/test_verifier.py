@@ -12,9 +12,10 @@ import pytest
 from gateway.policy import Allow, Decision, Deny, Policy, Unavailable
 from gateway.ports import Reply
 from gateway.providers import Dialect, Limits, Order
+from gateway.providers.status import ProviderState
 from gateway.tasks import Tasks
 from policies.token_enforcement.facts import Patience
-from tests.fakes import json_reply, request
+from tests.fakes import json_reply, reply, request
 from tests.policies.token_enforcement.fake_provider import (
     DOWN,
     INTROSPECTION,
@@ -700,3 +701,20 @@ async def test_a_key_that_is_rotated_in_is_good_for_the_first_token_that_it_sign
         new = rsa_signer(kid="rsa-2")
         stage.idp.publishes(SIGNER, new)
         assert await outcome(stage, route, jwt(new)) == "A"
+
+
+@pytest.mark.parametrize("answer", [DOWN, reply(b"", 401)], ids=["does not answer", "refuses us"])
+async def test_a_provider_that_is_no_use_is_said_to_fail_since_it_was(answer: Reply | Unavailable) -> None:
+    async with staged() as stage:
+        route = await stage.route()
+        assert stage.verifier.status().state is ProviderState.READY
+        stage.idp.answers(answer)
+        await outcome(stage, route, OPAQUE)
+        since = stage.clock.time()
+        stage.clock.move(3)
+        await outcome(stage, route, OPAQUE)
+        status = stage.verifier.status()
+        assert (status.name, status.state, status.since) == ("idp", ProviderState.FAILING, since)
+        stage.idp.recovers()
+        await outcome(stage, route, OPAQUE)
+        assert stage.verifier.status().state is ProviderState.READY
