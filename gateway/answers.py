@@ -9,6 +9,7 @@ from gateway.policy import Deny, Headers, Unavailable
 
 TITLES = {status.value: status.phrase for status in HTTPStatus}
 
+UNDECIDED = "It cannot be decided at the moment whether this request is allowed."
 NO_ROUTE = Deny(404, "no_route", "No route is configured for this host and path.")
 FAILED = Deny(500, "internal_error", "The gateway failed to process the request.")
 MALFORMED = Deny(400, "malformed_request", "The request is not valid HTTP/1.1.")
@@ -51,8 +52,11 @@ def refuse(deny: Deny, *, request_id: str, base: str, method: str) -> Answer:
 
 
 def unavailable(failure: Unavailable) -> Deny:
-    """What is said when we could not decide: our fault, and worth another try."""
-    return Deny(503, failure.code, failure.detail, (("Retry-After", str(failure.retry_after)),))
+    """What is said when we could not decide: our fault, and worth another try.
+
+    The failure's own words are for operators: they may name a host behind us.
+    """
+    return Deny(503, failure.code, UNDECIDED, (("Retry-After", str(failure.retry_after)),))
 
 
 def method_not_allowed(allowed: Iterable[str]) -> Deny:

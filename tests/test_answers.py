@@ -66,8 +66,14 @@ def test_a_body_of_the_policys_own_takes_the_place_of_the_document() -> None:
 
 
 def test_a_failure_to_decide_is_worth_another_try() -> None:
-    deny = answers.unavailable(Unavailable("The provider is down.", code="provider_down", retry_after=3))
+    deny = answers.unavailable(Unavailable("idp.internal is down.", code="provider_down", retry_after=3))
     assert (deny.status, deny.code, deny.headers) == (503, "provider_down", (("Retry-After", "3"),))
+
+
+@pytest.mark.case("C312")
+def test_a_caller_is_not_told_what_is_behind_us() -> None:
+    deny = answers.unavailable(Unavailable("idp.internal is down.", code="provider_down"))
+    assert "idp.internal" not in deny.detail
 
 
 def test_a_method_that_is_refused_learns_which_are_not() -> None:
