@@ -104,20 +104,25 @@ async def calling(port: int) -> AsyncIterator[Caller]:
 
 
 class Operator:
-    """Asks a gateway's admin port."""
+    """Asks a gateway's admin port, with the token that it may take."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, token: str | None = None) -> None:
         self.ask = caller
+        self._token = token
 
     async def reload(self) -> Answer:
-        return await self.ask("POST", "/-/reload", headers=INTENT)
+        return await self.ask("POST", "/-/reload", self._token, headers=INTENT)
 
     async def readiness(self) -> str:
         return (await self.ask("GET", "/readyz")).text.strip()
 
+    async def page(self, path: str) -> str:
+        """What it shows there."""
+        return (await self.ask("GET", path, self._token)).text
+
     async def metrics(self) -> Mapping[str, float]:
         """Each sample, as `name label=value …`."""
-        return samples((await self.ask("GET", "/metrics")).text)
+        return samples(await self.page("/metrics"))
 
     async def metric(self, name: str) -> float:
         return (await self.metrics()).get(name, 0.0)
@@ -168,7 +173,7 @@ async def served(config: Config, *, clock: Clock | None = None) -> AsyncIterator
     async with serve(read(), read=read, clock=clock) as serving:
         (_, port), (_, admin) = serving.addresses[0], serving.admin_addresses[0]
         async with calling(port) as caller, calling(admin) as operator:
-            yield Served(serving, caller, Operator(operator))
+            yield Served(serving, caller, Operator(operator, config["admin"].get("token")))
 
 
 # As a process
@@ -240,7 +245,8 @@ async def program(config: Config | None, folder: Path) -> AsyncIterator[Program]
     async with started(folder) as process:
         port, admin = await _ports(process, folder / "stderr")
         async with calling(port) as caller, calling(admin) as operator:
-            running = Program(process, folder, caller, Operator(operator))
+            token = json.loads((folder / "tokenward.yaml").read_text())["admin"].get("token")
+            running = Program(process, folder, caller, Operator(operator, token))
             await until(is_ready(running), "it did not become ready")
             yield running
 

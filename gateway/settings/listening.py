@@ -36,7 +36,7 @@ def check_admin_token(admin: AdminSettings) -> Iterator[Wrong]:
     elif re.sub(r"[^a-z0-9]", "", token.lower()) in WELL_KNOWN:
         yield Wrong(path, "is a placeholder that everybody knows; write a long random text")
     elif not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
-        yield Wrong(path, "cannot be sent as a bearer token; write letters, digits and - . _ ~ + /")
+        yield Wrong(path, "cannot be sent in a header; write letters, digits and - . _ ~ + /")
     elif len(token) < SHORTEST_TOKEN:
         yield Wrong(path, f"is too short; write at least {SHORTEST_TOKEN} random characters")
 

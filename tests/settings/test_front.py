@@ -96,7 +96,7 @@ def test_an_admin_port_that_others_reach_is_warned_of(listen: str) -> None:
         ("' '", "is blank; write a long random text, best as ${NAME} or ${file:path}, or leave it out"),
         ("Change-Me", "is a placeholder that everybody knows; write a long random text"),
         ("n0body-knows-th", "is too short; write at least 16 random characters"),
-        ("'n0body knows this thing'", "cannot be sent as a bearer token; write letters, digits and - . _ ~ + /"),
+        ("'n0body knows this thing'", "cannot be sent in a header; write letters, digits and - . _ ~ + /"),
     ],
 )
 def test_an_admin_token_that_is_none_is_told_without_it(token: str, fault: str) -> None:
