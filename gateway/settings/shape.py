@@ -13,12 +13,20 @@ def written_out(data: Plain, folder: str) -> Plain:
     if not isinstance(data, dict):
         return data
     shaped: Members = dict(data)
-    _change(shaped, "listen", lambda listen: [listen] if isinstance(listen, str) else listen)
+    _change(shaped, "listen", _listen)
     _change(shaped, "tls", lambda tls: _files(tls, folder))
     _change(shaped, "access_log", lambda log: _log_file(log, folder))
     _change(shaped, "providers", lambda found: _each(found, lambda _, one: _provider(one, folder)))
     _change(shaped, "routes", lambda found: _each(found, lambda name, one: _route(name, one, folder)))
     return shaped
+
+
+def _listen(written: Plain) -> Plain:
+    """One address for a list of it. A bare port is told as an address that lacks its host, not as a number."""
+    each = written if isinstance(written, list) else [written]
+    if not all(isinstance(one, str | int) for one in each):
+        return written
+    return [str(one) for one in each]
 
 
 def _change(members: Members, name: str, change: Callable[[Plain], Plain]) -> None:

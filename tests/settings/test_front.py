@@ -35,6 +35,12 @@ def test_what_is_no_address_is_told(text: str) -> None:
     )
 
 
+def test_a_bare_port_is_told_that_it_lacks_a_host() -> None:
+    assert line(f"listen: 8080\n{ROUTE}") == (
+        "1:1: listen: is no address to listen on; write host:port, as in 127.0.0.1:8080 or [::]:8080"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
