@@ -55,10 +55,6 @@ def test_an_address_with_a_wrong_host_is_told(text: str, fault: str) -> None:
     assert fault in told
 
 
-def test_an_address_without_quotes_that_is_a_number_is_told() -> None:
-    assert line(f"listen: 8080\n{ROUTE}") == "1:1: listen: must be a list; write it between [ and ]"
-
-
 def test_an_empty_list_of_addresses_is_told() -> None:
     assert line(f"listen: []\n{ROUTE}") == "1:1: listen: must not be empty"
 
