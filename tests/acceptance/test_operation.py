@@ -111,8 +111,10 @@ class Load:
             for sent, expected in self.expected:
                 caller.send(sent)
                 reply = await caller.reply(timeout=10)
+                if not reply.complete:
+                    raise ConnectionResetError("the answer broke off")
                 self.answers[reply.status] += 1
-                if reply.status != expected or not reply.complete:
+                if reply.status != expected:
                     self.wrong.append(f"{reply.status} for {expected}: {reply.body!r}")
                 if closes := reply.closes:
                     break
