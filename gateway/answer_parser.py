@@ -138,17 +138,21 @@ class Chunks:
         self.exceeded = False
         """Whether more came after that."""
         self._pieces: list[bytes] = []
-        self._parser = HttpResponseParser(self)
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._parser.feed_data(_HEAD_OF_CHUNKS)
 
     def feed(self, octets: bytes) -> bytes:
-        """What they decode to. Raises `Malformed`."""
+        """What they decode to. Raises `Malformed`; not to be called once it is complete."""
+        if self._parser is None:
+            raise Malformed("the body has ended")
         try:
             self._parser.feed_data(octets)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not self.complete:
                 raise Malformed("not a chunk") from error
             self.exceeded = True
+        if self.complete:
+            self._parser = None  # it knows us as we know it: nobody would free either for a while
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

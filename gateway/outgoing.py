@@ -1,19 +1,14 @@
-"""One request to one upstream: how long each stage of it is waited for, and what each way to fail means."""
+"""One request to one upstream: its bytes, and what each way to fail means."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
-
-import aiohttp
-from aiohttp import hdrs
 
 from gateway import answers
 from gateway.exchange import Flag
-from gateway.headers import Lines, RawHeaders
+from gateway.headers import Lines, RawHeaders, UnsafeHeader
 from gateway.policy import Deny
+
+_MEANS_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class UpstreamFailure(Exception):
@@ -88,111 +83,33 @@ class Outgoing:
     content_length: int | None = None
     """Of the body. `None`: it is sent in chunks."""
     expects_continue: bool = False
+    body_is_here: bool = False
+    """Whether `body` gives all pieces without a wait."""
 
+    def head(self, host: bytes) -> bytes:
+        """The head to send, for this `Host`. Raises `UnsafeHeader` for one that would be read as something else."""
+        lines = [
+            f"{self.method} {self.target} HTTP/1.1".encode(),
+            b"Host: " + host,
+            *[name + b": " + value for name, value in self.headers],
+            *self._framing(),
+        ]
+        octets = b"\r\n".join((*lines, b"", b""))
+        # Nothing gets here that holds any of these. Should it ever, then one request must not become two.
+        ends = len(lines) + 1
+        if octets.count(b"\n") != ends or octets.count(b"\r") != ends or b"\0" in octets or lines[0].count(b" ") != 2:
+            raise UnsafeHeader("a request holds a character that may not be there")
+        return octets
 
-class Stage(Enum):
-    """What is waited for, and hence whose fault it is that it does not come."""
+    def framed(self, piece: bytes) -> bytes:
+        """A piece of the body on the wire; an empty one is its end."""
+        return piece if self.content_length is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
 
-    SLOT = "a connection to become free"
-    CONNECTION = "a connection"
-    ANSWER = "the upstream"
-    CALLER = "the caller"
-
-
-class Watch:
-    """One request's patience up to the answer's head: each stage has its own, and its end another meaning."""
-
-    def __init__(self, *, connect_timeout: float, response_timeout: float) -> None:
-        self._seconds = {
-            Stage.SLOT: connect_timeout,
-            Stage.CONNECTION: connect_timeout,
-            Stage.ANSWER: response_timeout,
-            Stage.CALLER: None,  # the caller's end has a patience of its own
-        }
-        self._deadline = asyncio.timeout(connect_timeout)
-        self._stage = Stage.SLOT
-        self.reused = False
-
-    async def __aenter__(self) -> "Watch":
-        await self._deadline.__aenter__()
-        return self
-
-    async def __aexit__(self, *raised: Any) -> None:
-        try:
-            await self._deadline.__aexit__(*raised)
-        except TimeoutError as error:
-            raise self._overdue() from error
-
-    def connecting(self) -> None:
-        """A new connection is being made."""
-        self.enter(Stage.CONNECTION)
-
-    def connected(self, *, reused: bool) -> None:
-        """There is a connection; a reused one was in the pool."""
-        self.reused = reused
-        self.enter(Stage.ANSWER)
-
-    def enter(self, stage: Stage) -> None:
-        """Wait for this from now on."""
-        self._stage = stage
-        seconds = self._seconds[stage]
-        # Once the answer's head is here, its reader watches, and there is no deadline left to move.
-        with suppress(RuntimeError):
-            self._deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
-
-    def _overdue(self) -> UpstreamFailure:
-        if self._stage is Stage.SLOT:
-            return UpstreamEjected(1)
-        if self._stage is Stage.CONNECTION:
-            return UpstreamRefused("no connection in time")
-        return UpstreamSilent("no answer in time")
-
-
-@dataclass(slots=True)
-class Body:
-    """The request's body on its way to the library, which would hide why it broke off."""
-
-    read: Callable[[], Awaitable[bytes]]
-    watch: Watch
-    failure: Exception | None = None
-    """Why it broke off."""
-    response: aiohttp.ClientResponse | None = None
-    """The answer, when it came before the body had ended: it ends with it."""
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """What is sent."""
-        while piece := await self._next():
-            yield piece
-
-    async def _next(self) -> bytes:
-        self.watch.enter(Stage.CALLER)
-        try:
-            piece = await self.read()
-        except Exception as failure:
-            self.failure = failure
-            if self.response is not None:
-                self.response.content.set_exception(failure)
-            raise
-        self.watch.enter(Stage.ANSWER)
-        return piece
-
-
-def is_sound(response: aiohttp.ClientResponse) -> bool:
-    """Whether this is an answer that can be passed on: no upgrade that nobody asked for, no coding that is unknown."""
-    codings = [value.strip().lower() for value in response.headers.getall(hdrs.TRANSFER_ENCODING, ())]
-    version = response.version
-    return 200 <= response.status <= 999 and codings in ([], ["chunked"]) and version is not None and version.major == 1
-
-
-def translated(error: Exception, *, reused: bool) -> UpstreamFailure:
-    """What an error of the library means; `reused` tells whether the connection was in the pool."""
-    match error:
-        case aiohttp.ClientConnectorError() | aiohttp.ServerFingerprintMismatch():
-            return UpstreamRefused("no connection")
-        case aiohttp.ClientResponseError():
-            return UpstreamInvalid("not HTTP")
-        case aiohttp.ServerDisconnectedError():
-            # A message that is no text is the beginning of an answer.
-            return UpstreamBroke("no answer", was_idle=reused and isinstance(error.message, str))
-        case _:
-            return UpstreamBroke("no answer", was_idle=reused and isinstance(error, aiohttp.ClientOSError))
+    def _framing(self) -> list[bytes]:
+        lines = [b"Expect: 100-continue"] if self.expects_continue else []
+        if self.content_length is not None:
+            return [*lines, b"Content-Length: %d" % self.content_length]
+        if self.body is not None:
+            return [*lines, b"Transfer-Encoding: chunked"]
+        # RFC 9110, 8.6: a client "SHOULD send a Content-Length [...] when the method defines a meaning for content".
+        return [b"Content-Length: 0"] if self.method in _MEANS_A_BODY else []

@@ -14,7 +14,8 @@ from gateway.policy import Allow, Request
 from gateway.ports import Clock
 from gateway.router import Route
 from gateway.tunnel import HANDSHAKE, TokenEnded, asks_for_websocket, offered_protocols, tunnel
-from gateway.upstreams import Upstream, UpstreamAnswer
+from gateway.upstream_answer import UpstreamAnswer
+from gateway.upstreams import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +131,7 @@ class Proxy:
             body=caller.read if caller.has_body else None,
             content_length=caller.content_length,
             expects_continue=caller.expects_continue,
+            body_is_here=caller.sent_all and not caller.expects_continue,
         )
 
     def _time_left(self, allow: Allow) -> float | None:

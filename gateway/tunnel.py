@@ -15,7 +15,7 @@ from gateway.caller import Caller, CallerLeft
 from gateway.headers import encode_value
 from gateway.paths import BadRequest
 from gateway.policy import Headers
-from gateway.upstreams import UpstreamWebSocket
+from gateway.upstream_websocket import UpstreamWebSocket
 
 CLOSE_PATIENCE = 2.0
 """Seconds that either side gets to answer a close frame."""

@@ -187,7 +187,7 @@ def test_chunks_decode_to_the_same_wherever_they_are_split(pieces: list[bytes], 
     left = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
     chunks, decoded = Chunks(), b""
     for size in (*sizes, len(left)):
-        decoded += chunks.feed(left[:size]) if left[:size] else b""
+        decoded += chunks.feed(left[:size]) if left else b""
         left = left[size:]
     assert (decoded, chunks.complete, chunks.exceeded) == (b"".join(pieces), True, False)
 
