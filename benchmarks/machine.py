@@ -6,11 +6,12 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.peers import NEEDS, Peer
+from benchmarks.peers import LUA_PACKAGE, NEEDS, Peer
 from benchmarks.processes import CHECKOUT
 from gateway.build import this_build
 
@@ -31,11 +32,15 @@ def describe() -> dict[str, str]:
 
 def versions(peers: Iterable[Peer]) -> dict[str, str]:
     """Of Tokenward, of Python and libraries, of the packages of the peers and of what drives them."""
-    packages = [need.package for need in NEEDS] + [package for peer in peers for package in peer.packages]
+    taking_part = list(peers)
+    packages = [need.package for need in NEEDS] + [package for peer in taking_part for package in peer.packages]
     found = {"tokenward": f"{this_build().version} {revision()}".strip()}
     found |= {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION}
     found |= {name: installed for name in LIBRARIES if (installed := _library(name))}
-    return found | {name: installed for name in dict.fromkeys(packages) if (installed := _package(name))}
+    found |= {name: installed for name in dict.fromkeys([*packages, LUA_PACKAGE]) if (installed := _package(name))}
+    # Debian does not have these: they say it themselves.
+    strangers = [peer for peer in taking_part if not peer.packages and peer.program != sys.executable]
+    return found | {peer.name: _said(peer.program, "--version") for peer in strangers}
 
 
 def revision() -> str:

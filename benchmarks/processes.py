@@ -135,18 +135,19 @@ def crew(folder: Path) -> Iterator[Crew]:
 @contextmanager
 def preferred() -> Iterator[None]:
     """Run ahead of others during the block, where the machine lets us."""
-    before = os.getpriority(os.PRIO_PROCESS, 0)
+    # With autogroups, niceness counts inside a session only; the session has one of its own.
     autogroup = Path("/proc/self/autogroup")
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    session = autogroup.read_text().split()[-1] if autogroup.exists() else ""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, PREFERENCE)
-        # With autogroups, niceness counts inside a session only; the session has one of its own.
         autogroup.write_text(str(PREFERENCE))
     try:
         yield
     finally:
         with suppress(OSError):
-            autogroup.write_text("0")
             os.setpriority(os.PRIO_PROCESS, 0, before)
+            autogroup.write_text(session)
 
 
 def free_ports(count: int) -> list[int]:
