@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.answers import TITLES, Answer
 from gateway.correlation import Trace
-from gateway.headers import Journey, Lines, RawHeaders, check, encode_value
+from gateway.headers import Journey, Lines, RawHeaders, check_all, encode_value
 from gateway.paths import BadRequest
 
 MOST_DRAINED = 65_536
@@ -162,14 +162,16 @@ class Caller:
         body_is_small = self.content_length is not None and self.content_length <= MOST_DRAINED
         if not self.sent_all and (self.expects_continue or not body_is_small):
             self.keep_alive = False
-        self._send_head(answer.status, TITLES.get(answer.status, ""), lines, now=now)
-        self._send(answer.body)
+        self._send_head(answer.status, TITLES.get(answer.status, ""), lines, now=now, body=answer.body)
         self.finished = True
 
-    def start(self, status: int, reason: str, lines: Lines, *, length: int | None, now: float) -> None:
-        """Send the head of an upstream's answer. `length` of its body in bytes, where it is known.
+    def start(
+        self, status: int, reason: str, lines: Lines, *, length: int | None, now: float, first: bytes = b""
+    ) -> None:
+        """Send the head of an upstream's answer, and the first piece of its body if it is here.
 
-        `Date` is added where the upstream sent none (RFC 9110, 6.6.1). Raises `UnsafeHeader`, before anything is sent.
+        `length` of the body in bytes, where it is known. `Date` is added where the upstream sent none (RFC 9110,
+        6.6.1). Raises `UnsafeHeader`, before anything is sent.
         """
         if not self.sent_all:
             self.keep_alive = False
@@ -184,14 +186,11 @@ class Caller:
             lines = [*lines, (b"Transfer-Encoding", b"chunked")]
         else:
             self.keep_alive = False
-        self._send_head(status, reason, lines, now=now)
+        self._send_head(status, reason, lines, now=now, body=self._framed(first) if first else b"")
 
     async def write(self, piece: bytes) -> None:
         """Send a piece of the answer's body, no sooner than the caller can take it. Raises `CallerLeft`."""
-        if self._out_in_chunks:
-            self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
-        else:
-            self._send(piece)
+        self._send(self._framed(piece))
         await self._drain()
 
     async def finish(self) -> None:
@@ -241,11 +240,12 @@ class Caller:
         # RFC 9112, 6.3: the answers that are "always terminated by the first empty line after the header fields".
         return self.method == "HEAD" or status in {204, 304}
 
-    def _send_head(self, status: int, reason: str, lines: Lines, *, now: float) -> None:
+    def _framed(self, piece: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._out_in_chunks else piece
+
+    def _send_head(self, status: int, reason: str, lines: Lines, *, now: float, body: bytes) -> None:
         reason_line = reason.encode("utf-8", "surrogateescape")
-        check(b"reason", reason_line)
-        for name, value in lines:
-            check(name, value)
+        check_all([(b"reason", reason_line), *lines])
         if not any(name.lower() == b"date" for name, _ in lines):
             lines = [*lines, (b"Date", formatdate(now, usegmt=True).encode("ascii"))]
         if not self.keep_alive:
@@ -253,7 +253,8 @@ class Caller:
         elif not self.is_1_1:
             lines = [*lines, (b"Connection", b"keep-alive")]
         self.started = True
-        self._send(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason_line, _joined(lines)))
+        # In one write, if it can be: each is a call of the system, and more than that to whoever reads it.
+        self._send(b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, reason_line, _joined(lines), body))
 
     def _send(self, piece: bytes) -> None:
         transport = self.incoming.transport

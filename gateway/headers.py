@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 from urllib.parse import quote_from_bytes
@@ -111,8 +112,7 @@ def for_caller(raw: RawHeaders, *, answer_headers: Headers, request_id: str) -> 
     ours = (*answer_headers, ("X-Request-Id", request_id))
     dropped = nominated(raw) | {name.lower() for name, _ in ours} | HOP_BY_HOP | {"content-length"}
     lines = [(name, value) for name, value in raw if not _stays(name.decode("latin-1").lower(), dropped)]
-    for name, value in lines:
-        check(name, value)
+    check_all(lines)
     lines.extend(_line(name, value) for name, value in ours)
     return lines
 
@@ -130,6 +130,16 @@ def nominated(raw: RawHeaders) -> set[str]:
 def check(name: bytes, value: bytes) -> None:
     """Raises `UnsafeHeader` unless this is a header line and nothing more (RFC 9110, 5.1 and 5.5)."""
     if not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+        raise UnsafeHeader("a header holds a character that may not be there")
+
+
+def check_all(lines: Lines) -> None:
+    """Raises `UnsafeHeader` unless each is a header line and nothing more."""
+    # One look at all of them: what is in none of the parts is not in the whole.
+    names = [name for name, _ in lines]
+    if not all(names) or (names and not _TOKEN.fullmatch(b"".join(names))):
+        raise UnsafeHeader("a header has a name that is none")
+    if _CONTROL.search(b"".join([value for _, value in lines])):
         raise UnsafeHeader("a header holds a character that may not be there")
 
 
@@ -158,9 +168,14 @@ def _stays(name: str, dropped: set[str]) -> bool:
 
 
 def _line(name: str, value: str) -> tuple[bytes, bytes]:
-    line = name.encode("latin-1", "replace"), encode_value(value)
-    check(*line)
-    return line
+    return _name(name), encode_value(value)
+
+
+@lru_cache(maxsize=1024)
+def _name(name: str) -> bytes:
+    octets = name.encode("latin-1", "replace")
+    check(octets, b"")
+    return octets
 
 
 class Style(StrEnum):
@@ -195,7 +210,7 @@ class Forwarding:
 
     def trusts(self, peer: str) -> bool:
         """Whether this address is one of a proxy in front of us."""
-        address = _address(peer)
+        address = _address(peer) if self.trusted else None
         return address is not None and any(address in network for network in self.trusted)
 
     def follow(self, raw: RawHeaders, *, peer: str, scheme: str, host: str) -> Journey:
@@ -235,6 +250,7 @@ class Forwarding:
                 return (*x_forwarded, _forwarded(journey))
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)

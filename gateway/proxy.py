@@ -63,8 +63,11 @@ class Proxy:
         answer = await upstream.send(outgoing, exchange)
         try:
             exchange.upstream_status = answer.status
-            async with asyncio.timeout(self._time_left(allow)):
-                self._start(exchange, caller, answer, allow)
+            self._start(exchange, caller, answer, allow)
+            if (time_left := self._time_left(allow)) is None:
+                await _copy(answer, caller)
+                return
+            async with asyncio.timeout(time_left):
                 await _copy(answer, caller)
         except TimeoutError:
             raise TokenEnded from None
@@ -74,7 +77,8 @@ class Proxy:
     def _start(self, exchange: Exchange, caller: Caller, answer: UpstreamAnswer, allow: Allow) -> None:
         try:
             lines = for_caller(answer.headers, answer_headers=allow.answer_headers, request_id=exchange.request_id)
-            caller.start(answer.status, answer.reason, lines, length=answer.length, now=self.clock.time())
+            now, first = self.clock.time(), answer.take()
+            caller.start(answer.status, answer.reason, lines, length=answer.length, now=now, first=first)
         except UnsafeHeader as error:
             raise UpstreamInvalid("a header that is none") from error
         exchange.status = answer.status

@@ -75,6 +75,10 @@ class UpstreamAnswer:
             if self._ended:
                 return b""
             await self._change()
+        return self.take()
+
+    def take(self) -> bytes:
+        """What has come of the body and was not read yet; empty when that is nothing."""
         pieces, self._pieces = self._pieces, []
         self._held = 0
         if self._connection is not None:

@@ -1,5 +1,6 @@
 """Which headers travel."""
 
+from collections.abc import Callable
 from ipaddress import ip_network
 
 import pytest
@@ -15,6 +16,8 @@ from gateway.headers import (
     RawHeaders,
     Style,
     UnsafeHeader,
+    check,
+    check_all,
     encode_value,
     fold,
     for_caller,
@@ -270,3 +273,22 @@ def test_no_forwarded_header_breaks_anything(one: str, other: str) -> None:
         way = forwarding.follow(raw, peer="10.0.0.1", scheme="http", host=other)
         assert way.addresses[-1] == "10.0.0.1"
         assert all("\r" not in value and "\n" not in value for _, value in forwarding.tell(way))
+
+
+OCTETS = st.sampled_from([b"A", b"x-y", b"", b" ", b"a b", b"\r\n", b"\0", b"\t", b"\xc3\xa9", b":"])
+
+
+@given(st.lists(st.tuples(OCTETS, OCTETS), max_size=4))
+def test_looking_at_all_headers_at_once_finds_what_looking_at_each_would(lines: list[tuple[bytes, bytes]]) -> None:
+    def is_safe(look: Callable[[], None]) -> bool:
+        try:
+            look()
+        except UnsafeHeader:
+            return False
+        return True
+
+    def one_by_one() -> None:
+        for name, value in lines:
+            check(name, value)
+
+    assert is_safe(lambda: check_all(lines)) is is_safe(one_by_one)
