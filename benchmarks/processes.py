@@ -42,21 +42,20 @@ class Program:
         """MB that it holds (PSS)."""
         return memory_of(self.pid)
 
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """It stands still during the block: it takes connections, and never answers."""
-        pids = pids_below(self.pid)
-        _signal(pids, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            _signal(pids, signal.SIGCONT)
+    def freeze(self) -> None:
+        """Make it stand still: it takes connections, and never answers."""
+        _signal(pids_below(self.pid), signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        _signal(pids_below(self.pid), signal.SIGCONT)
 
     def end(self) -> None:
         """Tell it to end, and kill what does not."""
         if self.process.poll() is not None:
             return
         pids = pids_below(self.pid)
+        self.thaw()
         self.process.terminate()
         try:
             self.process.wait(GRACE)

@@ -1,9 +1,10 @@
 """The identity provider of a run: how it is started, and what can be done to it."""
 
+import asyncio
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from urllib.parse import urlencode
@@ -40,20 +41,27 @@ class Provider:
         _, body = fetch(self.port, f"/control?{urlencode(changes)}")
         return Calls(**json.loads(body))
 
-    @contextmanager
-    def gone(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def gone(self) -> AsyncIterator[None]:
         """Nobody listens at its address during the block."""
-        self.crew.end(self.program)
+        # In a thread, here and below: whoever is measured meanwhile must not wait for it.
+        await asyncio.to_thread(self.crew.end, self.program)
         try:
             yield
         finally:
-            self.program = self.crew.start("provider", self.command, cpus=self.cpus, port=self.port)
+            self.program = await asyncio.to_thread(self._start)
 
-    @contextmanager
-    def silent(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def silent(self) -> AsyncIterator[None]:
         """It takes connections during the block and says nothing."""
-        with self.program.frozen():
+        await asyncio.to_thread(self.program.freeze)
+        try:
             yield
+        finally:
+            await asyncio.to_thread(self.program.thaw)
+
+    def _start(self) -> Program:
+        return self.crew.start("provider", self.command, cpus=self.cpus, port=self.port)
 
 
 def start_provider(crew: Crew, cpus: str, values: Mapping[str, object], port: int) -> Provider:

@@ -141,11 +141,17 @@ def measure(peers: Sequence[Peer], options: Options) -> Path:
             for repetition in range(1, options.reps + 1):
                 run.repeat(repetition)
     record.notes.append(f"Load average at the end: {_load()}.")
-    target = options.out or RESULTS / machine.folder_name(record.began[:10], record.machine)
+    target = options.out or unused(RESULTS / machine.folder_name(record.began[:10], record.machine))
     target.mkdir(parents=True, exist_ok=True)
     write_record(record, target / "data.json")
     draw_results(record, target)
     return target
+
+
+def unused(folder: Path) -> Path:
+    """The folder, or one with a number behind its name where that has results already."""
+    names = (folder, *(folder.with_name(f"{folder.name}-{number}") for number in range(2, 100)))
+    return next(each for each in names if not (each / "data.json").exists())
 
 
 def draw_results(record: Record, folder: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 
 from benchmarks.callers import NO_ANSWER, Outcome, Stream, callers, count_of, quantile, repeatedly, request
 from benchmarks.scenarios import Check
@@ -31,7 +31,7 @@ async def _new_tokens(mark: str) -> AsyncIterator[bytes]:
 
 
 async def _outage(
-    bed: Testbed, gateway: Gateway, mark: str, down: Callable[[], AbstractContextManager[None]]
+    bed: Testbed, gateway: Gateway, mark: str, down: Callable[[], AbstractAsyncContextManager[None]]
 ) -> Figures:
     known, new = Stream(), Stream()
     seen = request(PATH, f"ok{mark}known")
@@ -41,8 +41,8 @@ async def _outage(
         for caller in busy[NEW_CALLERS:]:
             group.create_task(known.keep_asking(caller, repeatedly(seen, every=PAUSE)))
         await asyncio.sleep(CALM)
-        went = time.monotonic()
-        with down():
+        async with down():
+            went = time.monotonic()
             await asyncio.sleep(DOWN)
             came = time.monotonic()
         await asyncio.sleep(AFTERWARDS)

@@ -46,8 +46,9 @@ def test_a_frozen_program_stands_still_and_goes_on(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with crew(tmp_path) as hands:
         program = hands.start("server", [*SERVER, str(port)], cpus=CORES, port=port)
-        with program.frozen():
-            _until(lambda: state(program.pid) == "T")
+        program.freeze()
+        _until(lambda: state(program.pid) == "T")
+        program.thaw()
         _until(lambda: state(program.pid) != "T")
 
 
