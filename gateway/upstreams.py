@@ -208,7 +208,8 @@ def _tls(options: UpstreamOptions) -> ssl.SSLContext | None:
         return _usual_tls() if any(origin.startswith("https:") for origin in options.targets) else None
     context = _context(options.ca_file)
     if options.certificate_file:
-        context.load_cert_chain(options.certificate_file, options.key_file)
+        # An encrypted key fails at once; without a password given, OpenSSL would ask at the terminal and wait.
+        context.load_cert_chain(options.certificate_file, options.key_file, password="")
     return context
 
 

@@ -23,6 +23,14 @@ class Pair:
     certificate: Path
     key: Path
 
+    def locked(self) -> "Pair":
+        """The same, with a key that takes a password."""
+        key = serialization.load_pem_private_key(self.key.read_bytes(), None)
+        locked = self.key.with_suffix(".locked")
+        encryption = serialization.BestAvailableEncryption(b"a password")
+        locked.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+        return Pair(self.certificate, locked)
+
     def serve(self, *, client_ca: Path | None = None) -> ssl.SSLContext:
         """TLS of a server with this certificate; with `client_ca` it admits only clients that this one vouches for."""
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)

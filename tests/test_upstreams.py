@@ -1,12 +1,15 @@
 """An upstream for whoever cannot wait, and at its end."""
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import pytest
 
 from gateway.exchange import Exchange
 from gateway.outgoing import Outgoing, UpstreamBroke
 from gateway.upstreams import Upstream, UpstreamOptions
+from tests.certificates import Authority
 from tests.fakes import FakeClock
 from tests.servers import play, recording_upstream
 from tests.test_target import ask
@@ -50,3 +53,10 @@ async def test_an_upstream_that_is_closed_breaks_off_what_is_under_way_and_leave
         with pytest.raises(UpstreamBroke):
             await sending
         await server.until(lambda it: not it.open)
+
+
+def test_an_encrypted_key_is_an_error_and_never_asked_for_at_the_terminal(tmp_path: Path) -> None:
+    pair = Authority(tmp_path).issue().locked()
+    options = UpstreamOptions(targets=("https://a",), certificate_file=str(pair.certificate), key_file=str(pair.key))
+    with pytest.raises(ssl.SSLError):
+        Upstream(options, FakeClock())
