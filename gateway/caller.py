@@ -5,15 +5,14 @@ may send.
 """
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
-from email.utils import formatdate
 
 from aiohttp import web
 
+from gateway.answer_head import has_no_body, lines_of, render, tells_length
 from gateway.answers import TITLES, Answer
 from gateway.correlation import Trace
-from gateway.headers import Journey, Lines, RawHeaders, check_all, encode_value
+from gateway.headers import Journey, Lines, RawHeaders
 from gateway.paths import BadRequest
 
 MOST_DRAINED = 65_536
@@ -158,11 +157,10 @@ class Caller:
 
     def answer(self, answer: Answer, *, now: float) -> None:
         """Send an answer of the gateway's own. `now` in seconds since the epoch."""
-        lines = [(name.encode("ascii"), encode_value(value)) for name, value in answer.headers]
         body_is_small = self.content_length is not None and self.content_length <= MOST_DRAINED
         if not self.sent_all and (self.expects_continue or not body_is_small):
             self.keep_alive = False
-        self._send_head(answer.status, TITLES.get(answer.status, ""), lines, now=now, body=answer.body)
+        self._send_head(answer.status, TITLES.get(answer.status, ""), lines_of(answer), now=now, body=answer.body)
         self.finished = True
 
     def start(
@@ -175,9 +173,8 @@ class Caller:
         """
         if not self.sent_all:
             self.keep_alive = False
-        if self._has_no_body(status):
-            # RFC 9110, 8.6: no Content-Length in a 204; in answers to HEAD and in a 304 it tells what would be there.
-            if length is not None and status != 204:
+        if has_no_body(self.method, status):
+            if length is not None and tells_length(status):
                 lines = [*lines, (b"Content-Length", b"%d" % length)]
         elif length is not None:
             lines = [*lines, (b"Content-Length", b"%d" % length)]
@@ -236,25 +233,15 @@ class Caller:
             self._patience, self._progress = self._body_timeout, 0
         return piece
 
-    def _has_no_body(self, status: int) -> bool:
-        # RFC 9112, 6.3: the answers that are "always terminated by the first empty line after the header fields".
-        return self.method == "HEAD" or status in {204, 304}
-
     def _framed(self, piece: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(piece), piece) if self._out_in_chunks else piece
 
     def _send_head(self, status: int, reason: str, lines: Lines, *, now: float, body: bytes) -> None:
-        reason_line = reason.encode("utf-8", "surrogateescape")
-        check_all([(b"reason", reason_line), *lines])
-        if not any(name.lower() == b"date" for name, _ in lines):
-            lines = [*lines, (b"Date", formatdate(now, usegmt=True).encode("ascii"))]
-        if not self.keep_alive:
-            lines = [*lines, (b"Connection", b"close")]
-        elif not self.is_1_1:
-            lines = [*lines, (b"Connection", b"keep-alive")]
+        connection = b"close" if not self.keep_alive else b"" if self.is_1_1 else b"keep-alive"
+        octets = render(status, reason, lines, now=now, connection=connection)
         self.started = True
         # In one write, if it can be: each is a call of the system, and more than that to whoever reads it.
-        self._send(b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, reason_line, _joined(lines), body))
+        self._send(octets + body)
 
     def _send(self, piece: bytes) -> None:
         transport = self.incoming.transport
@@ -277,10 +264,6 @@ class Answered(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to send."""
-
-
-def _joined(lines: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join(b"%b: %b\r\n" % line for line in lines)
 
 
 def _too_large() -> BadRequest:

@@ -93,10 +93,19 @@ def for_upstream(
     replaced = {name.lower() for name, _ in (*ours, *allow.set_headers)}
     dropped = nominated(raw) | replaced | allow.drop_headers | drop
     lines = [(name, value) for name, value in raw if _travels(name.decode("latin-1").lower(), value, dropped, scrub)]
-    lines.extend(_line(name, value) for name, value in ours)
-    set_lines = (_line(name, value) for name, value in allow.set_headers)
-    lines.extend(line for line in set_lines if len(line[1]) <= LONGEST_VALUE)
+    lines.extend(encoded(ours))
+    lines.extend(encoded_set(allow))
     return lines
+
+
+def encoded(headers: Headers) -> Lines:
+    """Headers of ours as they are sent. Raises `UnsafeHeader`."""
+    return [_line(name, value) for name, value in headers]
+
+
+def encoded_set(allow: Allow) -> Lines:
+    """What an `Allow` sets for the upstream, as it is sent, but for values that are too long."""
+    return [line for line in encoded(allow.set_headers) if len(line[1]) <= LONGEST_VALUE]
 
 
 def oversized(headers: Headers) -> list[str]:
@@ -110,10 +119,10 @@ def for_caller(raw: RawHeaders, *, answer_headers: Headers, request_id: str) -> 
     Framing is left to whoever writes the answer. Raises `UnsafeHeader` for what a strict parser would not have passed.
     """
     ours = (*answer_headers, ("X-Request-Id", request_id))
-    dropped = nominated(raw) | {name.lower() for name, _ in ours} | HOP_BY_HOP | {"content-length"}
-    lines = [(name, value) for name, value in raw if not _stays(name.decode("latin-1").lower(), dropped)]
+    dropped = nominated(raw) | {name.lower() for name, _ in ours}
+    lines = [(name, value) for name, value in raw if _returns(name.decode("latin-1").lower(), dropped)]
     check_all(lines)
-    lines.extend(_line(name, value) for name, value in ours)
+    lines.extend(encoded(ours))
     return lines
 
 
@@ -154,17 +163,29 @@ def encode_value(value: str) -> bytes:
     return quote_from_bytes(value.encode(errors="surrogatepass"), safe=_KEPT).encode("ascii")
 
 
+def may_travel(name: str, scrub: HeaderNames) -> bool:
+    """Whether a caller's header of this name, in lower case, may reach an upstream at all."""
+    if "_" in name or "." in name or name in _OURS:
+        return False
+    return not (name.startswith(("proxy-", "x-forwarded-")) or name in scrub)
+
+
+def seems_framing(name: str, value: bytes) -> bool:
+    """Whether it is not a content coding, but some upstreams take it for framing. `name` in lower case."""
+    return name == "content-encoding" and b"chunked" in value.lower()
+
+
+def may_return(name: str) -> bool:
+    """Whether an upstream's header of this name, in lower case, may reach a caller at all."""
+    return not (name in HOP_BY_HOP or name == "content-length" or name.startswith("proxy-"))
+
+
 def _travels(name: str, value: bytes, dropped: set[str], scrub: HeaderNames) -> bool:
-    if "_" in name or "." in name or name in dropped or name in _OURS:
-        return False
-    if name.startswith(("proxy-", "x-forwarded-")) or name in scrub:
-        return False
-    # Not a content coding, but some upstreams take it for framing.
-    return not (name == "content-encoding" and b"chunked" in value.lower())
+    return name not in dropped and may_travel(name, scrub) and not seems_framing(name, value)
 
 
-def _stays(name: str, dropped: set[str]) -> bool:
-    return name in dropped or name.startswith("proxy-")
+def _returns(name: str, dropped: set[str]) -> bool:
+    return name not in dropped and may_return(name)
 
 
 def _line(name: str, value: str) -> tuple[bytes, bytes]:

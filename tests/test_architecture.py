@@ -12,7 +12,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
 PURE = {
-    "gateway": ["answers", "chain", "conditions", "correlation", "headers", "paths", "policy", "router"],
+    "gateway": ["answer_head", "answers", "chain", "conditions", "correlation", "headers", "paths", "policy", "router"],
     "policies.token_enforcement": ["bearer", "claims", "credential", "rules", "signature"],
 }
 
