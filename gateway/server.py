@@ -1,7 +1,6 @@
 """The life of a request: clean, match, decide, perform. Every request gets one answer and one record."""
 
 import asyncio
-import logging
 import os
 from collections import Counter
 from collections.abc import Awaitable, Mapping
@@ -13,20 +12,18 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
 from gateway import answers
-from gateway.caller import Answered, Caller, CallerBroke, CallerLeft, CallerSlow, Limits, Timeouts
+from gateway.caller import Answered, Caller, CallerLeft, Limits, Timeouts
 from gateway.connection import Connection, check_head
 from gateway.correlation import follow, is_request_id, new_request_id
 from gateway.exchange import Exchange, Flag
-from gateway.outgoing import UpstreamFailure
 from gateway.paths import BadRequest, Target, canonical_host, normalise
-from gateway.policy import Allow, Decision, Deny, Request, Unavailable
+from gateway.policy import Allow, Decision, Deny, Request
 from gateway.ports import Clock
 from gateway.proxy import Proxy
 from gateway.router import MethodNotAllowed, NotFound, Route, Router
 from gateway.tunnel import TokenEnded
 from gateway.upstreams import Upstream
-
-log = logging.getLogger(__name__)
+from gateway.verdict import checked, ends_connection, note, note_failure, note_refusal
 
 LARGEST_FORM = 65_536
 """Bytes of a form that a policy reads."""
@@ -231,12 +228,9 @@ class Gateway(web.Server):
             exchange.flag = Flag.TOKEN_ENDED
             caller.abort()
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing is forwarded, and there is an answer
-            deny, flag = _meaning(error)
-            if isinstance(error, BadRequest | CallerSlow | CallerBroke):
+            if ends_connection(error):
                 caller.keep_alive = False
-            if flag in {Flag.UNAVAILABLE, Flag.FAILED} and not exchange.result:
-                exchange.result = flag.value
-            self._refuse(runtime, exchange, caller, deny, flag)
+            self._answer(runtime, exchange, caller, note_failure(exchange, error))
 
     async def _process(self, runtime: Runtime, exchange: Exchange, caller: Caller) -> None:
         most = runtime.limits.requests_in_flight
@@ -279,7 +273,7 @@ class Gateway(web.Server):
             await runtime.proxy.forward(exchange, caller, request, route, Allow())
             return
         decision = await self._decide(exchange, route, request)
-        _note(exchange, decision)
+        note(exchange, decision)
         match decision:
             case Deny():
                 self._refuse(runtime, exchange, caller, decision, Flag.DENIED)
@@ -290,16 +284,15 @@ class Gateway(web.Server):
         began = self._clock.monotonic()
         try:
             outcome = route.chain.decide(request)
-            decision = outcome if isinstance(outcome, Allow | Deny) else await outcome
+            return checked(outcome if isinstance(outcome, Allow | Deny) else await outcome)
         finally:
             exchange.decision_seconds = self._clock.monotonic() - began
-        # Whatever else a policy returns must never count as a yes.
-        if not isinstance(decision, Allow | Deny):
-            raise TypeError("the policies came to neither Allow nor Deny")
-        return decision
 
     def _refuse(self, runtime: Runtime, exchange: Exchange, caller: Caller, deny: Deny, flag: Flag) -> None:
-        exchange.code, exchange.flag = deny.code, flag
+        note_refusal(exchange, deny, flag)
+        self._answer(runtime, exchange, caller, deny)
+
+    def _answer(self, runtime: Runtime, exchange: Exchange, caller: Caller, deny: Deny) -> None:
         if caller.started:
             caller.abort()
             return
@@ -346,32 +339,3 @@ async def _read_form(caller: Caller) -> MultiDictProxy[str] | None:
     except ValueError:
         raise BadRequest("form_invalid", "The form is not UTF-8, or has too many fields.") from None
     return MultiDictProxy(MultiDict(fields))
-
-
-def _note(exchange: Exchange, decision: Decision) -> None:
-    exchange.result = "allow" if isinstance(decision, Allow) else "deny"
-    exchange.notes = decision.notes
-    exchange.reported = decision.reported
-    if isinstance(decision, Allow) and decision.principal is not None:
-        principal = decision.principal
-        exchange.provider = principal.provider
-        exchange.client_id = principal.client_id or ""
-        exchange.subject = principal.subject or ""
-
-
-def _meaning(error: Exception) -> tuple[Deny, Flag]:
-    """What is answered, and who ended the exchange. What is not foreseen is a bug of ours, or of a policy."""
-    match error:
-        case BadRequest():
-            return Deny(error.status, error.code, error.detail), Flag.BAD_REQUEST
-        case CallerSlow():
-            return answers.CALLER_SLOW, Flag.CALLER_SLOW
-        case CallerBroke():
-            return answers.MALFORMED, Flag.BAD_REQUEST
-        case Unavailable():
-            return answers.unavailable(error), Flag.UNAVAILABLE
-        case UpstreamFailure():
-            return error.deny, error.flag
-        case _:
-            log.error("a request failed", exc_info=error)
-            return answers.FAILED, Flag.FAILED

@@ -101,6 +101,10 @@ class Upstream:
         left = sorted((target for target in self._targets if target not in tried), key=lambda one: one.in_flight)
         return next((target for target in left if target.breaker.admit()), None)
 
+    def ejected(self) -> UpstreamEjected:
+        """What to say when no target may be asked."""
+        return UpstreamEjected(min(target.breaker.retry_after for target in self._targets))
+
     async def send(self, outgoing: Outgoing, exchange: Exchange) -> UpstreamAnswer:
         """The answer, as soon as its head is here; close it in any case. Raises `UpstreamFailure`.
 
@@ -109,7 +113,7 @@ class Upstream:
         """
 
         async def ask(target: Target) -> UpstreamAnswer:
-            host, server_name = self._names(outgoing, target)
+            host, server_name = self.names(outgoing.host, target)
             try:
                 idle = target.take(server_name) or await target.lend(server_name)
                 return await self._ask(idle, outgoing, host)
@@ -127,7 +131,7 @@ class Upstream:
         """An open WebSocket for messages of at most `most` bytes. Raises `UpstreamFailure` and `UpgradeRefused`."""
 
         async def ask(target: Target) -> UpstreamWebSocket:
-            host, server_name = self._names(outgoing, target)
+            host, server_name = self.names(outgoing.host, target)
             return await self._handshakes.open(target, outgoing, host.decode(), server_name, protocols, most)
 
         return await self._with_target(ask, exchange)
@@ -143,7 +147,7 @@ class Upstream:
                 return await ask(target)
             except UpstreamRefused as failure:
                 refused = failure
-        raise refused or UpstreamEjected(min(target.breaker.retry_after for target in self._targets))
+        raise refused or self.ejected()
 
     async def _ask(self, connection: UpstreamConnection, outgoing: Outgoing, host: bytes) -> UpstreamAnswer:
         answer = UpstreamAnswer(connection)
@@ -160,11 +164,11 @@ class Upstream:
             raise
         return answer
 
-    def _names(self, outgoing: Outgoing, target: Target) -> tuple[bytes, str | None]:
+    def names(self, host: str, target: Target) -> tuple[bytes, str | None]:
         """What is sent as `Host`, and the name that TLS asks for, where it is not the target's: always the same."""
-        if self.options.host == "upstream" or not outgoing.host:
+        if self.options.host == "upstream" or not host:
             return target.host, None
-        return outgoing.host.encode(), canonical_host(outgoing.host).strip("[]") if target.is_tls else None
+        return host.encode(), canonical_host(host).strip("[]") if target.is_tls else None
 
     def _target(self, origin: str, resolver: AbstractResolver, now: Callable[[], float]) -> Target:
         options = self.options
