@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.helpers import set_exception
@@ -14,13 +14,11 @@ from aiohttp.streams import StreamReader
 
 from gateway.answers import HEAD_TOO_LARGE, MALFORMED, TARGET_TOO_LONG
 from gateway.caller import Limits, Timeouts
+from gateway.express import LINGER, Express
 from gateway.paths import BadRequest
 from gateway.policy import Deny
 
 log = logging.getLogger(__name__)
-
-LINGER = 2.0
-"""Seconds in which what a caller still sends is read and dropped, before the connection is closed."""
 
 Refuses = Callable[[web.BaseRequest, Deny], Awaitable[web.StreamResponse]]
 
@@ -61,7 +59,10 @@ def _check_framing(incoming: web.BaseRequest) -> None:
 class Connection(web.RequestHandler):
     """One connection of a caller. Malformed requests are answered by `refuse`."""
 
-    __slots__ = ("_body", "_deaf", "_head_bytes", "_head_timeout", "_head_timer", "_is_too_large", "_most", "_refuse")
+    __slots__ = (
+        *("_body", "_deaf", "_express", "_head_bytes", "_head_timeout", "_head_timer", "_is_between", "_is_too_large"),
+        *("_make_express", "_most", "_refuse"),
+    )
 
     def __init__(
         self,
@@ -71,8 +72,12 @@ class Connection(web.RequestHandler):
         limits: Limits,
         timeouts: Timeouts,
         loop: asyncio.AbstractEventLoop,
+        express: Callable[["Connection", asyncio.Transport], Express] | None = None,
     ) -> None:
         self._refuse = refuse
+        self._make_express = express
+        self._express: Express | None = None
+        self._is_between = True
         self._head_timeout = timeouts.head
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
@@ -98,13 +103,22 @@ class Connection(web.RequestHandler):
         """A head must follow in time."""
         super().connection_made(transport)
         self._await_head()
+        if self._make_express is not None:
+            self._express = self._make_express(self, cast("asyncio.Transport", transport))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing more will come."""
         self._head_is_here()
+        if self._express is not None:
+            self._express.lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """A plain request takes the express lane, if there is one and nothing else is under way."""
+        if self._express is None or not self._express.receive(data):
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
         """Parse, and see to it that what the parser gives up is given up by everybody."""
         if self._deaf:
             return
@@ -118,10 +132,65 @@ class Connection(web.RequestHandler):
             else:
                 self._deaf = True
                 self._break_body()
+        if data:
+            self._is_between = _ends_requests(new, data)
         if new:
             self._head_is_here()
         elif in_head and data:
             self._head_goes_on(len(data))
+
+    # What follows, and nothing else, leans on how aiohttp is made inside so that there can be an express lane.
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the ordinary lane has nothing in hand, not even a part of a request."""
+        waiter = self._waiter
+        return (
+            self._is_between
+            and waiter is not None
+            and not waiter.done()
+            and not self._messages
+            and self._payload_parser is None
+            and not (self._upgraded or self._close or self._force_close or self._deaf)
+            and not (self._buffer_paused or self._reading_paused)
+        )
+
+    def taken(self) -> None:
+        """The express lane has a request."""
+        if self._head_timer is not None:
+            self._head_is_here()
+
+    def rested(self) -> None:
+        """The express lane has answered it: the patience between two requests begins."""
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    def _process_keepalive(self) -> None:
+        # The library knows nothing of a request on the express lane, and would take the connection for an idle one.
+        if self._express is not None and self._express.is_busy:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
+
+    def pause_writing(self) -> None:
+        """The caller takes no more for now."""
+        super().pause_writing()
+        if self._express is not None:
+            self._express.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It takes more again."""
+        super().resume_writing()
+        if self._express is not None:
+            self._express.resume_writing()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Wait for a request on the express lane as for any other."""
+        if self._express is not None:
+            await self._express.settle(timeout)
+        await super().shutdown(timeout)
+
+    # Up to here.
 
     def handle_error(
         self,
@@ -193,6 +262,18 @@ class Connection(web.RequestHandler):
             self._await_head()
         else:
             self.force_close()
+
+
+def _ends_requests(new: Sequence[tuple[Any, StreamReader]], data: bytes) -> bool:
+    """Whether it is certain that these bytes end with a request, and that the next ones begin another.
+
+    Where `data` completed a head and ends with an empty line, that line ends the last head or its body: a head behind
+    it would be complete, and new, too.
+    """
+    if not new or not data.endswith(b"\r\n\r\n"):
+        return False
+    message, body = new[-1]
+    return isinstance(message, RawRequestMessage) and body.is_eof() and not (message.chunked or message.upgrade)
 
 
 def _is_utf8(value: bytes) -> bool:

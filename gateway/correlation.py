@@ -37,7 +37,7 @@ def is_request_id(value: str) -> bool:
 
 def follow(traceparent: str, randomness: bytes) -> Trace:
     """The caller's trace continued, or a new one when it sent none that is valid; takes 24 random bytes."""
-    found = _TRACEPARENT.fullmatch(traceparent)
+    found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     # W3C Trace Context, 3.2.2.3: "all bytes as zero is considered an invalid value".
     if found and found[1].strip("0") and found[2].strip("0"):
         return Trace(found[1], randomness[:8].hex(), found[3], continued=True)

@@ -48,6 +48,11 @@ class Runtime:
         """How the `type` of a problem document begins."""
         return self.settings.problems.base
 
+    @property
+    def express(self) -> bool:
+        """Whether plain requests take the express lane."""
+        return self.settings.express
+
 
 @asynccontextmanager
 async def open_runtime(settings: Settings, world: World) -> AsyncIterator[Runtime]:

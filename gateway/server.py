@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 from urllib.parse import parse_qsl
 
@@ -12,15 +13,18 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
 from gateway import answers
-from gateway.caller import Answered, Caller, CallerLeft, Limits, Timeouts
+from gateway.caller import Answered, Caller, CallerLeft
 from gateway.connection import Connection, check_head
 from gateway.correlation import follow, is_request_id, new_request_id
 from gateway.exchange import Exchange, Flag
+from gateway.express import Express
+from gateway.express_desk import Desk
+from gateway.passage import Passage
 from gateway.paths import BadRequest, Target, canonical_host, normalise
 from gateway.policy import Allow, Decision, Deny, Request
 from gateway.ports import Clock
-from gateway.proxy import Proxy
 from gateway.router import MethodNotAllowed, NotFound, Route, Router
+from gateway.tenure import Runtime, Tenure
 from gateway.tunnel import TokenEnded
 from gateway.upstreams import Upstream
 from gateway.verdict import checked, ends_connection, note, note_failure, note_refusal
@@ -35,49 +39,10 @@ CLOSING = 0.5
 """Seconds for a request that arrives at the very moment when the connections are closed."""
 
 
-class Runtime(Protocol):
-    """What serving needs of what is open because of the settings."""
-
-    @property
-    def router(self) -> Router[Upstream]: ...
-    @property
-    def proxy(self) -> Proxy: ...
-    @property
-    def limits(self) -> Limits: ...
-    @property
-    def timeouts(self) -> Timeouts: ...
-    @property
-    def problem_base(self) -> str:
-        """How the `type` of a problem document begins."""
-
-
 class Records(Protocol):
     """Is told of every exchange that has ended."""
 
     def record(self, exchange: Exchange, /) -> None: ...
-
-
-class _Tenure:
-    """A runtime in force, and how many requests it still serves."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.in_flight = 0
-        self._retired: asyncio.Event | None = None
-
-    def enter(self) -> None:
-        self.in_flight += 1
-
-    def leave(self) -> None:
-        self.in_flight -= 1
-        if self._retired is not None and not self.in_flight:
-            self._retired.set()
-
-    async def end(self) -> Runtime:
-        if self.in_flight:
-            self._retired = asyncio.Event()
-            await self._retired.wait()
-        return self.runtime
 
 
 class Gateway(web.Server):
@@ -85,14 +50,17 @@ class Gateway(web.Server):
 
     def __init__(self, runtime: Runtime, telemetry: Records, clock: Clock) -> None:
         super().__init__(self._handle, handler_cancellation=True)
-        self._tenure = _Tenure(runtime)
+        self.tenure = Tenure(runtime)
+        self.desk = Desk(clock, self._loop)
         self._telemetry = telemetry
         self._clock = clock
-        self._under_way: dict[Caller, Exchange] = {}
-        self._cut: set[Caller] = set()
+        self._under_way: dict[Caller | Passage, Exchange] = {}
+        self._cut: set[Caller | Passage] = set()
         self._ended = asyncio.Event()
         self.draining = False
         """Whether every answer is the last one of its connection."""
+        self.expressed = 0
+        """Requests that took the express lane."""
 
     @property
     def in_flight(self) -> int:
@@ -106,7 +74,7 @@ class Gateway(web.Server):
     @property
     def runtime(self) -> Runtime:
         """The one in force."""
-        return self._tenure.runtime
+        return self.tenure.runtime
 
     def swap(self, runtime: Runtime) -> Awaitable[Runtime]:
         """Put another runtime in force, for every request that begins after this call.
@@ -114,7 +82,7 @@ class Gateway(web.Server):
         Await what it returns for the one before, once its last request has ended: then it may be closed. A stream may
         last for long.
         """
-        before, self._tenure = self._tenure, _Tenure(runtime)
+        before, self.tenure = self.tenure, Tenure(runtime)
         return before.end()
 
     def drain(self) -> None:
@@ -133,11 +101,18 @@ class Gateway(web.Server):
         await self._idle(patience)
         self._cut = set(self._under_way)
         for caller in self._cut:
-            if (task := caller.incoming.task) is not None:
+            if isinstance(caller, Passage):
+                caller.leave(Flag.DRAINED)
+            elif (task := caller.incoming.task) is not None:
                 task.cancel()
         await self._idle(LAST_WORDS)
         self.pre_shutdown()
         await self.shutdown(CLOSING)
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """Close every connection, after its request if that ends in time."""
+        await super().shutdown(timeout)
+        await self.desk.tasks.close()
 
     async def _idle(self, patience: float) -> None:
         with suppress(TimeoutError):
@@ -150,11 +125,29 @@ class Gateway(web.Server):
         """The protocol of one more connection."""
         runtime = self.runtime
         return Connection(
-            self, self._refuse_malformed, limits=runtime.limits, timeouts=runtime.timeouts, loop=self._loop
+            self,
+            self._refuse_malformed,
+            limits=runtime.limits,
+            timeouts=runtime.timeouts,
+            loop=self._loop,
+            express=partial(Express, self) if runtime.express else None,
         )
 
+    def begins(self, passage: Passage) -> None:
+        """A request begins on the express lane."""
+        passage.tenure.enter()
+        self._under_way[passage] = passage.exchange
+        self.expressed += 1
+
+    def ends(self, passage: Passage) -> None:
+        """It has ended."""
+        passage.tenure.leave()
+        del self._under_way[passage]
+        self._ended.set()
+        self._telemetry.record(passage.exchange)
+
     async def _handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
-        tenure = self._tenure
+        tenure = self.tenure
         caller, exchange = self._begin(incoming, tenure.runtime)
         began = self._clock.monotonic()
         tenure.enter()

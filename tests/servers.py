@@ -22,6 +22,16 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GOOD = "good"
 """The token that `Bearer` lets in."""
 
+
+@dataclass
+class Lanes:
+    """Which lanes the gateways of a test have, where it does not say so itself: the fixture `lane` sets it."""
+
+    express: bool = False
+
+
+LANES = Lanes()
+
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
 Plays = Callable[["Recorded", Reader, Writer], Awaitable[None]]
@@ -218,6 +228,7 @@ class Serving:
     limits: Limits
     timeouts: Timeouts
     problem_base: str = "urn:tokenward:problem:"
+    express: bool = False
 
 
 @dataclass
@@ -264,6 +275,7 @@ async def gateway(
     limits: Limits | None = None,
     timeouts: Timeouts | None = None,
     forwarding: Forwarding | None = None,
+    express: bool | None = None,
 ) -> AsyncIterator[Running]:
     """A gateway in front of one upstream. `upstream` of the routes is filled in; without any, all is allowed."""
     clock = clock or FakeClock()
@@ -281,6 +293,7 @@ async def gateway(
             ),
             limits=limits,
             timeouts=timeouts or Timeouts(),
+            express=LANES.express if express is None else express,
         )
         recorder = Recorder()
         running = Gateway(serving, recorder, clock)

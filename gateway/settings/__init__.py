@@ -54,6 +54,8 @@ class Settings(Section):
     """What one request may be."""
     timeouts: Timeouts = Timeouts()
     """How long we wait for callers."""
+    express: bool = False
+    """Whether plain requests take the express lane, which is faster and decides the same."""
     drain: Drain = Drain()
     """How the process stops."""
     access_log: AccessLog = AccessLog()

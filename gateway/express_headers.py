@@ -1,0 +1,208 @@
+"""The heads that the express lane writes: the ordinary lane's bytes, of parts that are made once. Pure."""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.answer_head import date, has_no_body, joined, render, tells_length
+from gateway.correlation import Trace
+from gateway.express_head import LONGEST_NAME, MOST_NAMES, PlainHead
+from gateway.headers import Lines, encoded_set, for_caller, may_return, oversized
+from gateway.policy import Allow
+
+MOST_ALLOWS = 16_384
+"""Decisions whose headers are remembered."""
+
+NOTHING = Allow()
+
+_REPLACED = frozenset({"x-request-id", "traceparent"})
+_TRACESTATE = frozenset({"tracestate"})
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NO_CONTROL = bytes(sorted({*range(0x100)} - {*range(0x20), 0x7F} | {0x09}))
+_MEANS_A_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an `Allow` makes of a request's headers."""
+
+    allow: Allow
+    dropped: frozenset[str]
+    """Names in lower case that the upstream does not receive from the caller."""
+    dropped_untraced: frozenset[str]
+    """The same where no trace of the caller's goes on."""
+    lines: bytes
+    """What it receives in their place."""
+    oversized: tuple[str, ...]
+    """What it does not receive, as it is too long."""
+
+
+def changes_of(allow: Allow) -> Changes:
+    """Raises `UnsafeHeader` for a name that is none."""
+    dropped = _REPLACED | allow.drop_headers | {name.lower() for name, _ in allow.set_headers}
+    return Changes(
+        allow, dropped, dropped | _TRACESTATE, joined(encoded_set(allow)), tuple(oversized(allow.set_headers))
+    )
+
+
+_NO_CHANGES = changes_of(NOTHING)
+
+
+class Decisions:
+    """The changes of decisions that policies give again and again: the same for the same object."""
+
+    def __init__(self) -> None:
+        self._recent: dict[int, Changes] = {}
+        self._older: dict[int, Changes] = {}
+
+    def changes(self, allow: Allow) -> Changes:
+        """What this one changes. Raises what `changes_of` raises."""
+        if not allow.set_headers and not allow.drop_headers:
+            return _NO_CHANGES
+        key = id(allow)
+        found = self._recent.get(key) or self._older.get(key)
+        # An id may be another's by now; the object is not.
+        if found is None or found.allow is not allow:
+            found = changes_of(allow)
+        elif key in self._recent:
+            return found
+        if len(self._recent) >= MOST_ALLOWS // 2:
+            self._older, self._recent = self._recent, {}
+        self._recent[key] = found
+        return found
+
+
+def start_of(method: str, target: str) -> bytes:
+    """The head of a request to an upstream, up to what `Host` says."""
+    return f"{method} {target} HTTP/1.1\r\nHost: ".encode("ascii")
+
+
+def rest_of(head: PlainHead, changes: Changes, *, told: bytes, request_id: str, trace: Trace) -> bytes:
+    """The same head behind `Host`, to its end; the order is that of `Outgoing.head`.
+
+    `told` says where the request comes from.
+    """
+    dropped = changes.dropped if trace.continued else changes.dropped_untraced
+    parts = [b"\r\n"]
+    for known, name, value in head.lines:
+        if known.travels and known.lower not in dropped:
+            parts.append(b"%b: %b\r\n" % (name, value))
+    ours = f"X-Request-Id: {request_id}\r\ntraceparent: {trace.traceparent}\r\n"
+    parts += (told, ours.encode("ascii"), changes.lines)
+    if head.length is not None:
+        parts.append(b"Content-Length: %d\r\n\r\n" % head.length)
+    else:
+        # RFC 9110, 8.6: a client "SHOULD send a Content-Length [...] when the method defines a meaning for content".
+        parts.append(b"Content-Length: 0\r\n\r\n" if head.method in _MEANS_A_BODY else b"\r\n")
+    return b"".join(parts)
+
+
+class AnswerFacts(Protocol):
+    """The head of an upstream's answer."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> bytes: ...
+    @property
+    def lines(self) -> Lines: ...
+    @property
+    def length(self) -> int | None: ...
+
+
+class Dates:
+    """The value of `Date`, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._date = b""
+
+    def __call__(self, now: float) -> bytes:
+        """For this time, in seconds since the epoch."""
+        second = int(now)
+        if second != self._second:
+            self._second, self._date = second, date(now)
+        return self._date
+
+
+_STAYS, _RETURNS, _IS_DATE, _IS_CONNECTION = range(4)
+_HARMLESS = frozenset({b"close", b"keep-alive"})
+
+
+class AnswerHeads:
+    """Writes heads of answers. The names of headers, each as it is sent, are looked into once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, int | None] = {}
+        self._dates = Dates()
+
+    def render(
+        self, head: AnswerFacts, allow: Allow, *, method: str, request_id: str, keep_alive: bool, now: float
+    ) -> tuple[bytes, bool]:
+        """What the caller receives, to the end of the head; and whether the body is to be sent in chunks.
+
+        Raises `UnsafeHeader` for an answer whose head is not what it seems.
+        """
+        status, length = head.status, head.length
+        tail = b""
+        chunked = False
+        if length is not None:
+            if tells_length(status) or not has_no_body(method, status):
+                tail = b"Content-Length: %d\r\n" % length
+        elif not has_no_body(method, status):
+            tail, chunked = b"Transfer-Encoding: chunked\r\n", True
+        octets = None if allow.answer_headers else self._plain(head, request_id, tail, keep_alive=keep_alive, now=now)
+        if octets is None:
+            octets = _any(head, allow, request_id, tail, keep_alive=keep_alive, now=now)
+        return octets, chunked
+
+    def _plain(self, head: AnswerFacts, request_id: str, tail: bytes, *, keep_alive: bool, now: float) -> bytes | None:
+        """`None` where there is anything that needs a closer look."""
+        known = self._known
+        parts = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
+        dated = False
+        for line in head.lines:
+            kind = known.get(line[0], -1)
+            if kind == -1:
+                kind = self._learn(line[0])
+            if kind == _RETURNS:
+                parts.append(b"%b: %b\r\n" % line)
+            elif kind == _IS_DATE:
+                dated = True
+                parts.append(b"%b: %b\r\n" % line)
+            elif kind is None or (kind == _IS_CONNECTION and line[1].lower() not in _HARMLESS):
+                return None
+        lines = len(parts)
+        octets = b"".join(parts)
+        if octets.translate(None, _NO_CONTROL) != b"\r\n" * lines:
+            return None
+        end = tail if dated else b"%bDate: %b\r\n" % (tail, self._dates(now))
+        last = b"\r\n" if keep_alive else b"Connection: close\r\n\r\n"
+        return b"%bX-Request-Id: %b\r\n%b%b" % (octets, request_id.encode("ascii"), end, last)
+
+    def _learn(self, name: bytes) -> int | None:
+        kind = _kind(name)
+        if len(self._known) < MOST_NAMES and len(name) <= LONGEST_NAME:
+            self._known[name] = kind
+        return kind
+
+
+def _kind(name: bytes) -> int | None:
+    lower = name.decode("latin-1").lower()
+    # RFC 9110, 7.6.1: who answers `Connection: close` nominates a header of that name as well.
+    if not _TOKEN.fullmatch(name) or lower == "close":
+        return None
+    if lower == "connection":
+        return _IS_CONNECTION
+    if lower == "x-request-id" or not may_return(lower):
+        return _STAYS
+    return _IS_DATE if lower == "date" else _RETURNS
+
+
+def _any(head: AnswerFacts, allow: Allow, request_id: str, tail: bytes, *, keep_alive: bool, now: float) -> bytes:
+    lines = for_caller(head.lines, answer_headers=allow.answer_headers, request_id=request_id)
+    if tail:
+        name, _, value = tail[:-2].partition(b": ")
+        lines.append((name, value))
+    reason = head.reason.decode("utf-8", "surrogateescape")
+    return render(head.status, reason, lines, now=now, connection=b"" if keep_alive else b"close")
