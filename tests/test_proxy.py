@@ -16,6 +16,8 @@ from gateway.policy import Allow, Decision, Deny, Request
 from tests.fakes import NOON, FakeClock
 from tests.servers import GOOD, ROUTE, Running, Says, bearer, gateway, play, recording_upstream, request
 
+pytestmark = pytest.mark.usefixtures("lane")
+
 GET = request("GET", "/next")
 TOKEN = {"Authorization": f"Bearer {GOOD}"}
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

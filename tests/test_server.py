@@ -17,6 +17,8 @@ from gateway.server import Gateway
 from tests.fakes import NOON, FakeClock
 from tests.servers import GOOD, ROUTE, Recorder, Says, Serving, bearer, gateway, play, recording_upstream, request
 
+pytestmark = pytest.mark.usefixtures("lane")
+
 GET = request("GET", "/next")
 TOKEN = f"Authorization: Bearer {GOOD}"
 
