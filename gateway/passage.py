@@ -387,14 +387,14 @@ class Passage:
             connection.abort()
         task, self._task = self._task, None
         if task is not None and task is not asyncio.current_task():
-            task.cancel()
+            # Not before its first step: what it is to await would never be awaited.
+            self._desk.loop.call_soon(task.cancel)
 
     def _end(self) -> None:
         self.over = True
-        exchange = self.exchange
         now = self._desk.clock.monotonic()
-        exchange.duration = now - self._began
+        self.exchange.duration = now - self._began
         if self._was_asked:
-            exchange.upstream_seconds = now - self._decided_at
-        exchange.bytes_in, exchange.bytes_out = self.bytes_in, self.bytes_out
+            self.exchange.upstream_seconds = now - self._decided_at
+        self.exchange.bytes_in, self.exchange.bytes_out = self.bytes_in, self.bytes_out
         self._way.answered()

@@ -1,6 +1,7 @@
 """The express lane: what takes it, what waits behind it, and the ways in which it could go wrong."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import cast
@@ -293,6 +294,21 @@ async def test_a_body_waits_for_a_decision_that_takes_time() -> None:
             assert upstream.last.body == b"a" * size
         assert running.gateway.expressed == 4
         assert running.exchanges[0].bytes_in == 5
+
+
+async def test_a_request_that_is_cut_off_at_once_leaves_nothing_unawaited(recwarn: pytest.WarningsRecorder) -> None:
+    route = replace(ROUTE, chain=Says(decision=later))
+    async with recording_upstream() as upstream, gateway(upstream.url, route, express=True) as running:
+        await running.connect()
+        await asyncio.sleep(0.01)
+        (found,) = running.gateway.connections
+        found.data_received(request("GET", "/", TOKEN))
+        found.connection_lost(None)
+        assert running.exchanges[0].flag is Flag.CALLER_LEFT
+        await asyncio.sleep(0.1)
+        gc.collect()
+        assert not [each for each in recwarn if each.category is RuntimeWarning]
+        assert not upstream.requests
 
 
 @pytest.mark.parametrize("size", [10, 65_000, 70_000])
