@@ -272,11 +272,14 @@ async def test_a_body_is_sent_as_fast_as_the_upstream_takes_it() -> None:
     async with recording_upstream() as upstream:
         upstream.reads_body = False
         upstream.plays(play(5.0))
-        async with gateway(UpstreamOptions(targets=(upstream.url,), response_timeout=0.5)) as running:
+        options = UpstreamOptions(targets=(upstream.url,), response_timeout=0.5)
+        async with gateway(options, express=True) as running:
             caller = await running.connect()
             caller.send(request("POST", "/", "Content-Length: 50000000", body=b"a" * 30_000_000))
             reply = await caller.reply(timeout=5)
             assert (reply.status, reply.closes) == (504, True)
+            assert running.gateway.expressed == 1
+            assert running.exchanges[0].bytes_in < 20_000_000
 
 
 async def later(request: Request) -> Decision:

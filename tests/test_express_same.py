@@ -106,7 +106,7 @@ def facts(exchange: Any) -> tuple[object, ...]:
     return (
         *(exchange.method, exchange.host, exchange.path, exchange.route, exchange.status, exchange.upstream_status),
         *(exchange.result, exchange.code, exchange.flag, exchange.caller_ip, exchange.scheme, exchange.user_agent),
-        *(exchange.bytes_in, exchange.retries, exchange.received_at),
+        *(exchange.bytes_in, exchange.bytes_out, exchange.retries, exchange.received_at, exchange.notes),
     )
 
 
@@ -117,7 +117,7 @@ async def answered(caller: RawCaller, raw: bytes) -> tuple[object, ...]:
         return ("waits",)
     except (asyncio.IncompleteReadError, ConnectionError):
         return ("closed",)
-    return sorted(anonymous(reply.head).split(b"\r\n")), anonymous(reply.body), reply.complete
+    return anonymous(reply.head), anonymous(reply.body), reply.complete
 
 
 async def same(lanes: Lanes, raw: bytes) -> None:
