@@ -203,8 +203,9 @@ class UpstreamConnection(asyncio.Protocol):
     # --- for the transport ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ready for a request."""
+        """Ready for a request. Should nobody send one, having left in this very moment, it ends like an idle one."""
         self._transport = cast("asyncio.Transport", transport)
+        self.deadline = self._now() + self._patience.keep_alive
         self._home.opened(self)
 
     def data_received(self, data: bytes) -> None:

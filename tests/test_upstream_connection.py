@@ -350,6 +350,14 @@ def test_the_callers_slowness_is_not_the_upstreams() -> None:
 
 
 @pytest.mark.case("C240")
+def test_a_connection_that_nobody_uses_is_not_kept_for_ever() -> None:
+    wire = Wire()
+    assert wire.connection.deadline == wire.clock.monotonic() + PATIENCE.keep_alive
+    wire.connection.expire()
+    assert wire.transport.aborted
+    assert not wire.told
+
+
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 2", OK[:-1], OPEN])
 def test_an_upstream_that_is_late_is_silent_and_an_idle_connection_ends_without_a_word(answer: bytes) -> None:
     wire = Wire().ask().says(*([answer] if answer else []))
