@@ -18,7 +18,9 @@ BAR = 13
 GAP = 3
 BETWEEN = 16
 """Pixels: the picture, its margins, a bar, what is between bars and between groups."""
-LEGEND = 150
+LEGEND = 158
+LIKE = {"apache-30k": "apache"}
+"""What has another's colour, and no place of its own in the legend."""
 
 STYLE = """
   text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #24292f; }
@@ -28,7 +30,8 @@ STYLE = """
   .line { stroke: #d0d7de; }
   .one { stroke: #57606a; stroke-dasharray: 4 3; }
   .spread { stroke: #24292f; stroke-width: 1.2; opacity: .65; }
-  .tokenward { fill: #0969da; }
+  .tokenward-express { fill: #0969da; }
+  .tokenward { fill: #54aeff; }
   .apache, .apache-30k { fill: #c4432b; }
   .haproxy { fill: #7a8a99; }
   .caddy { fill: #2c9f6f; }
@@ -41,7 +44,8 @@ STYLE = """
     .line { stroke: #3d444d; }
     .one { stroke: #9198a1; }
     .spread { stroke: #e6edf3; }
-    .tokenward { fill: #4493f8; }
+    .tokenward-express { fill: #1f6feb; }
+    .tokenward { fill: #79c0ff; }
     .apache, .apache-30k { fill: #e5634d; }
   }
 """
@@ -111,8 +115,7 @@ class Scale:
 
 
 def _legend(drawn: Sequence[Group]) -> list[str]:
-    # A variant has the colour of its peer, and no place of its own.
-    there = dict.fromkeys(bar.gateway.partition("-")[0] for group in drawn for bar in group.bars)
+    there = {LIKE.get(bar.gateway, bar.gateway) for group in drawn for bar in group.bars}
     lines = []
     for index, name in enumerate(name for name in PEERS if name in there):
         x = 12 + index * LEGEND

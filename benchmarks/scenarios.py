@@ -30,7 +30,7 @@ PREFIXES = {Check.NOTHING: "/plain", Check.OPAQUE: "/opaque", Check.RS256: "/jwt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One load. `connections` replaces what was asked for; `beside` is what nginx does at the same time."""
+    """One load. `connections` replaces what was asked for."""
 
     name: str
     title: str
@@ -40,7 +40,6 @@ class Scenario:
     body: int = 0
     answer: int = 1024
     connections: int | None = None
-    beside: str = "plain"
 
     @property
     def path(self) -> str:
@@ -58,8 +57,8 @@ SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario(name="plain", title="GET 1 KB, no token"),
-        Scenario(name="post", title="POST 10 KB, no token", method="POST", body=10_240, beside="post"),
-        Scenario(name="dl", title="GET 10 MB, no token", answer=10 << 20, connections=8, beside="dl"),
+        Scenario(name="post", title="POST 10 KB, no token", method="POST", body=10_240),
+        Scenario(name="dl", title="GET 10 MB, no token", answer=10 << 20, connections=8),
         Scenario(name="opaque1", title="one opaque token, seen before", check=Check.OPAQUE, tokens=Tokens.ONE),
         Scenario(name="rs1", title="one RS256 JWT, seen before", check=Check.RS256, tokens=Tokens.ONE),
         Scenario(name="es1", title="one ES256 JWT, seen before", check=Check.ES256, tokens=Tokens.ONE),
@@ -70,7 +69,6 @@ SCENARIOS = {
             tokens=Tokens.ONE,
             method="POST",
             body=10_240,
-            beside="post",
         ),
         Scenario(name="rsfresh", title="RS256 JWTs, none seen before", check=Check.RS256, tokens=Tokens.NEW),
         Scenario(name="esfresh", title="ES256 JWTs, none seen before", check=Check.ES256, tokens=Tokens.NEW),

@@ -36,10 +36,10 @@ def page(record: Record) -> str:
 
 
 READING = """\
-Medians of the repetitions. A ratio is the median of the ratios inside the repetitions: to what nginx does as a plain
-proxy, without a check, and to Apache with mod_oauth2 in the same scenario. *CPU*: microseconds of the gateway for one
-request. *core*: how much of its core the gateway used; well below 100%, the load side was the limit. *foreign*: the
-most that other work took in any repetition, of one core. *wrong*: answers that were not the upstream's, in all
+Medians of the repetitions. A ratio is the median of the ratios inside the repetitions: to nginx, which passes the
+same requests as a plain proxy without a check, and to Apache with mod_oauth2. *CPU*: microseconds of the gateway for
+one request. *core*: how much of its core the gateway used; well below 100%, the load side was the limit. *foreign*:
+the most that other work took in any repetition, of one core. *wrong*: answers that were not the upstream's, in all
 repetitions."""
 
 
@@ -50,7 +50,7 @@ def rates(record: Record, scenario: str, gateway: str) -> dict[int, float]:
 
 def to_nginx(record: Record, scenario: Scenario, gateway: str) -> Spread | None:
     """How fast it is, where nginx does the same without a check."""
-    return ratio(rates(record, scenario.name, gateway), rates(record, scenario.beside, BASELINE))
+    return ratio(rates(record, scenario.name, gateway), rates(record, scenario.name, BASELINE))
 
 
 def to_mod_oauth2(record: Record, scenario: Scenario, gateway: str) -> Spread | None:

@@ -13,6 +13,7 @@ RUN = record(
     measured("plain", "nginx", sample(1000), sample(1000)),
     measured("plain", "tokenward", sample(500), sample(700)),
     measured("post", "tokenward", sample(500), sample(700)),
+    measured("opaque10k", "nginx", sample(1000), sample(1000)),
     measured("opaque10k", "apache-30k", sample(30), sample(50)),
 )
 

@@ -8,6 +8,7 @@ from tests.docs.pages import CODE
 RUN = record(
     measured("plain", "nginx", sample(1000), sample(2000)),
     measured("plain", "tokenward", sample(500, foreign=0.05), sample(1200, foreign=0.01, wrong=3)),
+    measured("opaque1", "nginx", sample(2000), sample(1000)),
     measured("opaque1", "tokenward", sample(400), sample(800)),
     measured("opaque1", "apache", sample(100), sample(400)),
     tried=[
@@ -28,7 +29,7 @@ def test_a_row_has_the_rate_with_its_spread_and_both_ratios() -> None:
     assert row(page(RUN), "plain", "Tokenward")[:4] == ["Tokenward", "850 (500 to 1,200)", "0.55 (0.50 to 0.60)", "-"]
     assert row(page(RUN), "opaque1", "Tokenward")[1:4] == [
         "600 (400 to 800)",
-        "0.40 (0.40 to 0.40)",
+        "0.50 (0.20 to 0.80)",
         "3.00 (2.00 to 4.00)",
     ]
 

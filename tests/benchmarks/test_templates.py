@@ -26,6 +26,7 @@ VALUES: dict[str, object] = {
     "JWKS": "{}",
     "BODY": "{}",
     "NAME": "apache",
+    "EXPRESS": "true",
     "ENTRIES": 1000,
 }
 
