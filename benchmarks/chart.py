@@ -18,7 +18,8 @@ BAR = 13
 GAP = 3
 BETWEEN = 16
 """Pixels: the picture, its margins, a bar, what is between bars and between groups."""
-LEGEND = 158
+LETTER = 6.5
+"""Pixels that a letter takes, about."""
 LIKE = {"apache-30k": "apache"}
 """What has another's colour, and no place of its own in the legend."""
 
@@ -116,11 +117,12 @@ class Scale:
 
 def _legend(drawn: Sequence[Group]) -> list[str]:
     there = {LIKE.get(bar.gateway, bar.gateway) for group in drawn for bar in group.bars}
-    lines = []
-    for index, name in enumerate(name for name in PEERS if name in there):
-        x = 12 + index * LEGEND
-        lines.append(f'<rect class="{name}" x="{x}" y="52" width="12" height="12" rx="2"/>')
-        lines.append(f'<text x="{x + 18}" y="62">{escape(PEERS[name].title.partition(" (")[0])}</text>')
+    lines, x = [], 12.0
+    for name in (name for name in PEERS if name in there):
+        title = PEERS[name].title.partition(" (")[0]
+        lines.append(f'<rect class="{name}" x="{x:.0f}" y="52" width="12" height="12" rx="2"/>')
+        lines.append(f'<text x="{x + 18:.0f}" y="62">{escape(title)}</text>')
+        x += 18 + len(title) * LETTER + BETWEEN
     return lines
 
 

@@ -24,7 +24,7 @@ from benchmarks.plan import START, WARM, Plan
 from benchmarks.processes import crew, preferred
 from benchmarks.progress import Progress
 from benchmarks.provider import has_lua
-from benchmarks.record import Measured, Record, Tried, write_record
+from benchmarks.record import Measured, Record, Tried, read_record, write_record
 from benchmarks.scenarios import SCENARIOS, Check, Scenario, Tokens
 from benchmarks.table import page
 from benchmarks.testbed import Cores, Gateway, Testbed, add_signed_tokens, testbed
@@ -148,7 +148,8 @@ def measure(peers: Sequence[Peer], options: Options) -> Path:
     target = options.out or unused(RESULTS / machine.folder_name(record.began[:10], record.machine))
     target.mkdir(parents=True, exist_ok=True)
     write_record(record, target / "data.json")
-    draw_results(record, target)
+    # As it can be read later, so that drawing it anew changes nothing.
+    draw_results(read_record(target / "data.json"), target)
     return target
 
 

@@ -4,7 +4,8 @@ from xml.etree import ElementTree as Tree
 
 import pytest
 
-from benchmarks.chart import LEFT, RIGHT, WIDTH, Bar, Group, Scale, draw, groups
+from benchmarks.chart import LEFT, LETTER, RIGHT, WIDTH, Bar, Group, Scale, draw, groups
+from benchmarks.peers import PEERS
 from benchmarks.statistics import Spread
 from tests.benchmarks.records import measured, record, sample
 
@@ -55,6 +56,15 @@ def test_a_variant_has_no_place_of_its_own_in_the_legend() -> None:
     both = [Group("a", (Bar("apache", Spread(1, 1, 1)), Bar("apache-30k", Spread(1, 1, 1))))]
     texts = [each.text for each in picture(both).iter(f"{SVG}text")]
     assert texts.count("Apache mod_oauth2") == 1
+
+
+def test_the_legend_has_a_place_for_everybody() -> None:
+    everybody = [Group("a", tuple(Bar(name, Spread(1, 1, 1)) for name in PEERS if name != "nginx"))]
+    legend = [each for each in picture(everybody).iter(f"{SVG}text") if each.get("y") == "62"]
+    assert [each.text for each in legend][:2] == ["Tokenward", "Tokenward, express lane"]
+    places = [float(each.attrib["x"]) for each in legend]
+    widths = [len(each.text or "") * LETTER for each in legend]
+    assert all(place + width < after for place, width, after in zip(places, widths, [*places[1:], WIDTH], strict=True))
 
 
 def test_what_was_measured_on_is_escaped_and_both_colour_schemes_are_there() -> None:
