@@ -34,7 +34,7 @@ class Count:
 
 
 class Level:
-    """A number that goes up and down."""
+    """A number that is set."""
 
     __slots__ = ("value",)
 
@@ -43,12 +43,6 @@ class Level:
 
     def set(self, value: float, /) -> None:
         self.value = value
-
-    def inc(self, amount: float = 1, /) -> None:
-        self.value += amount
-
-    def dec(self, amount: float = 1, /) -> None:
-        self.value -= amount
 
 
 class Distribution:
