@@ -37,6 +37,10 @@ class Limits:
     """One message of a WebSocket, in either direction."""
     requests_in_flight: int | None = None
     """Requests at once, in this process; more are refused."""
+    connections: int | None = None
+    """Connections at once, in this process; more wait. Never more than there are descriptors for."""
+    connections_per_address: int | None = None
+    """Connections at once from one address, in this process; more are closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

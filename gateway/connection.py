@@ -61,7 +61,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         *("_body", "_deaf", "_express", "_head_bytes", "_head_timeout", "_head_timer", "_is_between", "_is_too_large"),
-        *("_make_express", "_most", "_refuse"),
+        *("_left", "_make_express", "_most", "_refuse"),
     )
 
     def __init__(
@@ -73,8 +73,10 @@ class Connection(web.RequestHandler):
         timeouts: Timeouts,
         loop: asyncio.AbstractEventLoop,
         express: Callable[["Connection", asyncio.Transport], Express] | None = None,
+        left: Callable[[], None] | None = None,
     ) -> None:
         self._refuse = refuse
+        self._left = left
         self._make_express = express
         self._express: Express | None = None
         self._is_between = True
@@ -112,6 +114,8 @@ class Connection(web.RequestHandler):
         if self._express is not None:
             self._express.lost()
         super().connection_lost(exc)
+        if self._left is not None:
+            self._left()
 
     def data_received(self, data: bytes) -> None:
         """A plain request takes the express lane, if there is one and nothing else is under way."""

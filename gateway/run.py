@@ -15,6 +15,7 @@ from typing import Any
 from gateway import logs
 from gateway.admin import Admin, is_loopback
 from gateway.build import this_build
+from gateway.descriptors import raise_limit
 from gateway.fleet import FleetLink
 from gateway.listeners import CannotListen, bind, bound_address
 from gateway.reload import digest, watch
@@ -47,6 +48,7 @@ def run(path: Path) -> int:
         _tell(error)
         return BAD_SETTINGS
     logs.configure(settings.log_level)
+    raise_limit()
     for warning in settings.warnings:
         log.warning("%s", warning)
     try:

@@ -13,7 +13,8 @@ from gateway.access_log import AccessLog, Lines
 from gateway.admin import Admin, is_loopback
 from gateway.build import this_build
 from gateway.clock import SystemClock
-from gateway.listeners import BACKLOG, bind, bound_address, tls_context
+from gateway.door import Door
+from gateway.listeners import bind, bound_address, tls_context
 from gateway.log_sink import Sink
 from gateway.operations import Readiness, ReloadResult, RouteView
 from gateway.ports import Clock
@@ -81,7 +82,7 @@ class Serving:
         self._tasks = tasks
         self._turn = asyncio.Lock()
         self._draining = False
-        self._listeners: list[asyncio.Server] = []
+        self._door: Door | None = None
         self.gateway = Gateway(opened.runtime, telemetry, world.clock)
         self.addresses: list[tuple[str, int]] = []
         """Host and port of each data listener, as bound."""
@@ -134,7 +135,7 @@ class Serving:
 
     async def ready(self) -> Readiness:
         """Ready from when it listens until it drains. A provider that is away concerns its own tokens only."""
-        if not self._listeners:
+        if not self.addresses:
             return Readiness(False, "starting")
         return Readiness(False, "draining") if self._draining else Readiness(True)
 
@@ -166,18 +167,13 @@ class Serving:
 
     async def listen(self, sockets: Sequence[socket]) -> None:
         """Answer callers on these bound sockets, until `drain`."""
-        tls = tls_context(self.settings.tls)
-        loop = asyncio.get_running_loop()
         self.addresses = [bound_address(each) for each in sockets]
-        self._listeners = [
-            # The library calls `listen` once more, with a shorter backlog where none is given.
-            await loop.create_server(self.gateway, sock=each, ssl=tls, backlog=BACKLOG)
-            for each in sockets
-        ]
+        self._door = Door(self.gateway, sockets, tls_context(self.settings.tls), self._telemetry)
+        self._door.open()
 
     async def drain(self) -> None:
         """Say that we are not ready, go on for a while, accept no more, finish what is under way, cut the rest."""
-        if self._draining or not self._listeners:
+        if self._draining or self._door is None or not self.addresses:
             return
         self._draining = True
         drain = self.settings.drain
@@ -185,8 +181,7 @@ class Serving:
         # connections that are closed at the end are idle ones.
         self.gateway.drain()
         await asyncio.sleep(drain.delay)
-        for listener in self._listeners:
-            listener.close()
+        await self._door.close()
         await self.gateway.end(drain.timeout)
 
 

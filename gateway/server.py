@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
@@ -13,7 +13,7 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
 from gateway import answers
-from gateway.caller import Answered, Caller, CallerLeft
+from gateway.caller import Answered, Caller, CallerLeft, Limits, Timeouts
 from gateway.connection import Connection, check_head
 from gateway.correlation import follow, is_request_id, new_request_id
 from gateway.exchange import Exchange, Flag
@@ -46,7 +46,7 @@ class Records(Protocol):
 
 
 class Gateway(web.Server):
-    """The protocol factory for `loop.create_server`; `drain` and `end` finish what it serves."""
+    """Makes the protocol of each connection; `drain` and `end` finish what it serves."""
 
     def __init__(self, runtime: Runtime, telemetry: Records, clock: Clock) -> None:
         super().__init__(self._handle, handler_cancellation=True)
@@ -121,8 +121,22 @@ class Gateway(web.Server):
                     self._ended.clear()
                     await self._ended.wait()
 
-    def __call__(self) -> Connection:
-        """The protocol of one more connection."""
+    @property
+    def limits(self) -> Limits:
+        """Those in force."""
+        return self.runtime.limits
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """Those in force."""
+        return self.runtime.timeouts
+
+    def trusts(self, address: str) -> bool:
+        """Whether the address is a trusted proxy's."""
+        return self.runtime.proxy.forwarding.trusts(address)
+
+    def __call__(self, left: Callable[[], None] | None = None) -> Connection:
+        """The protocol of one more connection; `left` is called when it has ended."""
         runtime = self.runtime
         return Connection(
             self,
@@ -131,6 +145,7 @@ class Gateway(web.Server):
             timeouts=runtime.timeouts,
             loop=self._loop,
             express=partial(Express, self) if runtime.express else None,
+            left=left,
         )
 
     def begins(self, passage: Passage) -> None:

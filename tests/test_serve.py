@@ -300,8 +300,9 @@ async def test_routes_are_listed_as_they_are_in_force() -> None:
 
 async def test_connections_wait_in_the_backlog_that_was_asked_for() -> None:
     async with world() as it:
-        (listener,) = it.gateway.serving._listeners
-        told = listener.sockets[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        door = it.gateway.serving._door
+        assert door is not None
+        told = door.sockets[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
         most = int(Path("/proc/sys/net/core/somaxconn").read_text())
         # Of a socket that listens, the kernel tells the backlog as tcpi_sacked.
         assert struct.unpack("8x6I", told)[5] == min(BACKLOG, most)

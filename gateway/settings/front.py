@@ -29,7 +29,7 @@ class AdminSettings(Section):
 
 
 class RequestLimits(Section):
-    """What one request may be, in bytes."""
+    """What one request may be, in bytes, and how much there may be at once."""
 
     target: Bytes = 8192
     """Path and query together; more is answered with 414."""
@@ -45,6 +45,10 @@ class RequestLimits(Section):
     """One message of a WebSocket, in either direction; a longer one ends it."""
     requests_in_flight: Count | None = None
     """Requests under way at once; more are answered with 503. Null: no cap."""
+    connections: Count | None = None
+    """Connections open at once; more wait until others end. Null: as many as there are file descriptors for."""
+    connections_per_address: Count | None = None
+    """Connections from one address; more are closed at once. Proxies that are trusted have no cap. Null: no cap."""
 
 
 class Timeouts(Section):
