@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from aiohttp import http_parser
+from gateway.aiohttp_inside import PARSER
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Build:
     revision: str
     """Of the sources; the image sets it as TOKENWARD_REVISION. `unknown` elsewhere."""
     http_parser: str
-    """`llhttp`, or `python` where aiohttp was installed without its extension: slower, and laxer."""
+    """`llhttp`, or `python` where aiohttp was installed without its extension: then nothing is served."""
 
 
 def this_build() -> Build:
@@ -24,9 +24,4 @@ def this_build() -> Build:
         release = version("tokenward")
     except PackageNotFoundError:
         release = "unknown"
-    return Build(release, os.environ.get("TOKENWARD_REVISION") or "unknown", _parser())
-
-
-def _parser() -> str:
-    # Of the two names aiohttp binds the first to the extension's class, where there is one.
-    return "python" if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy else "llhttp"
+    return Build(release, os.environ.get("TOKENWARD_REVISION") or "unknown", PARSER)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.aiohttp_inside import asks_for_upgrade, is_chunked, target_of
 from gateway.answer_head import has_no_body, lines_of, render, tells_length
 from gateway.answers import TITLES, Answer
 from gateway.correlation import Trace
@@ -77,17 +78,18 @@ class Caller:
         self.journey = journey
         self.trace = trace
         self.method = incoming.method
-        self.target: str = incoming._message.path  # noqa: SLF001 - what was sent, and not a URL made of it
+        self.target = target_of(incoming)
+        """As it was sent."""
         self.host = incoming.headers.get("Host", "")
         """The `Host` header as it was sent."""
         self.raw_headers: RawHeaders = incoming.raw_headers
         self.is_1_1 = incoming.version >= (1, 1)
         self.content_length = incoming.content_length
         """What the head announced. `None`: there is no body, or it comes in chunks."""
-        self.chunked = bool(incoming._message.chunked)  # noqa: SLF001 - nothing public says which framing it is
+        self.chunked = is_chunked(incoming)
         # RFC 9110, 10.1.1: a 100-continue expectation of an HTTP/1.0 request must be ignored.
         self.expects_continue = self.is_1_1 and "expect" in incoming.headers and self.has_body
-        self.upgrades = bool(incoming._message.upgrade)  # noqa: SLF001 - as above
+        self.upgrades = asks_for_upgrade(incoming)
         """Whether it asks to speak another protocol from here on, in `Upgrade` and in `Connection`."""
         # The parser keeps the last trailer of a chunked body and puts it before the next request's headers: there is
         # no next request after one. And it loses what follows the head of an upgrade that it does not know.
@@ -261,7 +263,12 @@ class Answered(web.StreamResponse):
 
     def __init__(self, *, keep_alive: bool) -> None:
         super().__init__()
-        self._keep_alive = keep_alive
+        self._may_go_on = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether there may be another request."""
+        return self._may_go_on
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Nothing is left to send."""

@@ -3,15 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 from aiohttp import web
-from aiohttp.helpers import set_exception
-from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from aiohttp.streams import StreamReader
 
+from gateway.aiohttp_inside import Handler, Queued, break_body, passed_limit, target_of
 from gateway.answers import HEAD_TOO_LARGE, MALFORMED, TARGET_TOO_LONG
 from gateway.caller import Limits, Timeouts
 from gateway.express import LINGER, Express
@@ -22,15 +19,12 @@ log = logging.getLogger(__name__)
 
 Refuses = Callable[[web.BaseRequest, Deny], Awaitable[web.StreamResponse]]
 
-if HttpRequestParser is HttpRequestParserPy:
-    raise ImportError("aiohttp's HTTP parser in C is missing; the one in Python lets ambiguous requests through")
-
 
 def check_head(incoming: web.BaseRequest, limits: Limits) -> None:
     """Raises `BadRequest` for a head that the parser takes and we do not."""
     if incoming.version not in {(1, 0), (1, 1)}:
         raise BadRequest("version_not_supported", "This gateway speaks HTTP/1.1 and HTTP/1.0.", 505)
-    if len(incoming._message.path) > limits.target:  # noqa: SLF001 - what was sent, and not a URL made of it
+    if len(target_of(incoming)) > limits.target:
         raise _too_large(TARGET_TOO_LONG)
     raw = incoming.raw_headers
     sizes = [len(name) + len(value) for name, value in raw]
@@ -56,7 +50,7 @@ def _check_framing(incoming: web.BaseRequest) -> None:
         raise BadRequest("transfer_coding_unknown", "The only transfer coding known here is chunked.", 501)
 
 
-class Connection(web.RequestHandler):
+class Connection(Handler):
     """One connection of a caller. Malformed requests are answered by `refuse`."""
 
     __slots__ = (
@@ -72,13 +66,13 @@ class Connection(web.RequestHandler):
         limits: Limits,
         timeouts: Timeouts,
         loop: asyncio.AbstractEventLoop,
-        express: Callable[["Connection", asyncio.Transport], Express] | None = None,
+        express: Callable[["Connection", asyncio.Transport], Express],
         left: Callable[[], None] | None = None,
     ) -> None:
         self._refuse = refuse
         self._left = left
         self._make_express = express
-        self._express: Express | None = None
+        self._express = cast("Express", None)  # until there is a connection
         self._is_between = True
         self._head_timeout = timeouts.head
         self._head_timer: asyncio.TimerHandle | None = None
@@ -105,34 +99,32 @@ class Connection(web.RequestHandler):
         """A head must follow in time."""
         super().connection_made(transport)
         self._await_head()
-        if self._make_express is not None:
-            self._express = self._make_express(self, cast("asyncio.Transport", transport))
+        self._express = self._make_express(self, cast("asyncio.Transport", transport))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing more will come."""
         self._head_is_here()
-        if self._express is not None:
-            self._express.lost()
+        self._express.lost()
         super().connection_lost(exc)
         if self._left is not None:
             self._left()
 
     def data_received(self, data: bytes) -> None:
-        """A plain request takes the express lane, if there is one and nothing else is under way."""
-        if self._express is None or not self._express.receive(data):
+        """A plain request takes the express lane, if it is open and nothing else is under way."""
+        if not self._express.receive(data):
             self._receive(data)
 
     def _receive(self, data: bytes) -> None:
         """Parse, and see to it that what the parser gives up is given up by everybody."""
         if self._deaf:
             return
-        before = len(self._messages)
-        in_head = self._payload_parser is None and not self._upgraded and (self._body is None or self._body.is_eof())
+        before = self.queue_length
+        in_head = self.reads_requests and (self._body is None or self._body.is_eof())
         super().data_received(data)
-        new = list(self._messages)[before:]
-        for message, body in new:
-            if isinstance(message, RawRequestMessage):
-                self._body = body
+        new = self.queued(before)
+        for each in new:
+            if each.is_request:
+                self._body = each.body
             else:
                 self._deaf = True
                 self._break_body()
@@ -143,21 +135,17 @@ class Connection(web.RequestHandler):
         elif in_head and data:
             self._head_goes_on(len(data))
 
-    # What follows, and nothing else, leans on how aiohttp is made inside so that there can be an express lane.
+    # --- beside the express lane ---
 
     @property
     def is_free(self) -> bool:
         """Whether the ordinary lane has nothing in hand, not even a part of a request."""
-        waiter = self._waiter
-        return (
-            self._is_between
-            and waiter is not None
-            and not waiter.done()
-            and not self._messages
-            and self._payload_parser is None
-            and not (self._upgraded or self._close or self._force_close or self._deaf)
-            and not (self._buffer_paused or self._reading_paused)
-        )
+        return self._is_between and not self._deaf and self.is_idle
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether there is a request on the express lane, of which the library knows nothing."""
+        return self._express.is_busy
 
     def taken(self) -> None:
         """The express lane has a request."""
@@ -165,36 +153,25 @@ class Connection(web.RequestHandler):
             self._head_is_here()
 
     def rested(self) -> None:
-        """The express lane has answered it: the patience between two requests begins."""
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if self._keepalive_handle is None:
-            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
-
-    def _process_keepalive(self) -> None:
-        # The library knows nothing of a request on the express lane, and would take the connection for an idle one.
-        if self._express is not None and self._express.is_busy:
-            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        super()._process_keepalive()
+        """The express lane has answered it."""
+        self.begin_pause()
 
     def pause_writing(self) -> None:
         """The caller takes no more for now."""
         super().pause_writing()
-        if self._express is not None:
-            self._express.pause_writing()
+        self._express.pause_writing()
 
     def resume_writing(self) -> None:
         """It takes more again."""
         super().resume_writing()
-        if self._express is not None:
-            self._express.resume_writing()
+        self._express.resume_writing()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
         """Wait for a request on the express lane as for any other."""
-        if self._express is not None:
-            await self._express.settle(timeout)
+        await self._express.settle(timeout)
         await super().shutdown(timeout)
 
-    # Up to here.
+    # --- what goes wrong ---
 
     def handle_error(
         self,
@@ -208,15 +185,11 @@ class Connection(web.RequestHandler):
         answer.force_close()
         return answer
 
-    def _make_error_handler(self, err_info: Any) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
-        deny = self._meaning(err_info.exc)
-
-        async def answer(incoming: web.BaseRequest) -> web.StreamResponse:
-            answered = await self._refuse(incoming, deny)
-            await self._close_in_stages()
-            return answered
-
-        return answer
+    async def answer_error(self, incoming: web.BaseRequest, error: BaseException) -> web.StreamResponse:
+        """Refuse what the parser could not read."""
+        answered = await self._refuse(incoming, self._meaning(error))
+        await self._close_in_stages()
+        return answered
 
     async def _close_in_stages(self) -> None:
         """RFC 9112, 9.6: a server that closes while the caller still sends takes its answer away from it.
@@ -233,14 +206,15 @@ class Connection(web.RequestHandler):
     def _meaning(self, error: BaseException) -> Deny:
         if self._is_too_large:
             return HEAD_TOO_LARGE
-        if isinstance(error, LineTooLong):
-            return TARGET_TOO_LONG if error.args[1] == self.max_line_size else HEAD_TOO_LARGE
-        return MALFORMED
+        limit = passed_limit(error)
+        if limit is None:
+            return MALFORMED
+        return TARGET_TOO_LONG if limit == self.max_line_size else HEAD_TOO_LARGE
 
     def _break_body(self) -> None:
         """The parser stopped in the middle of a body, and tells nobody who is reading it."""
         if self._body is not None and not self._body.is_eof():
-            set_exception(self._body, web.RequestPayloadError("the body is malformed"))
+            break_body(self._body)
 
     def _head_goes_on(self, size: int) -> None:
         self._head_bytes += size
@@ -252,7 +226,7 @@ class Connection(web.RequestHandler):
             self.data_received(b"\0")
 
     def _await_head(self) -> None:
-        self._head_timer = self._loop.call_later(self._head_timeout, self._head_is_late)
+        self._head_timer = self.loop.call_later(self._head_timeout, self._head_is_late)
 
     def _head_is_here(self) -> None:
         self._head_bytes = 0
@@ -261,14 +235,14 @@ class Connection(web.RequestHandler):
             self._head_timer = None
 
     def _head_is_late(self) -> None:
-        if self._waiter is None and self._request_count:
+        if self.answers:
             # The request before is still being answered.
             self._await_head()
         else:
             self.force_close()
 
 
-def _ends_requests(new: Sequence[tuple[Any, StreamReader]], data: bytes) -> bool:
+def _ends_requests(new: Sequence[Queued], data: bytes) -> bool:
     """Whether it is certain that these bytes end with a request, and that the next ones begin another.
 
     Where `data` completed a head and ends with an empty line, that line ends the last head or its body: a head behind
@@ -276,8 +250,8 @@ def _ends_requests(new: Sequence[tuple[Any, StreamReader]], data: bytes) -> bool
     """
     if not new or not data.endswith(b"\r\n\r\n"):
         return False
-    message, body = new[-1]
-    return isinstance(message, RawRequestMessage) and body.is_eof() and not (message.chunked or message.upgrade)
+    last = new[-1]
+    return last.is_request and last.body.is_eof() and not last.goes_on
 
 
 def _is_utf8(value: bytes) -> bool:

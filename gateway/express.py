@@ -133,10 +133,10 @@ class Express:
         return True
 
     def _begin(self, data: bytes) -> bool:
-        if not self._carrier.is_free:
-            return False
         tenure = self._house.tenure
         runtime = tenure.runtime
+        if not runtime.express or not self._carrier.is_free:
+            return False
         head = read_plain(data, tenure.names, runtime.limits)
         if head is None or not (host := self.desk.host(head.host)):
             return False

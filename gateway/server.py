@@ -13,6 +13,7 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 
 from gateway import answers
+from gateway.aiohttp_inside import require_parser
 from gateway.caller import Answered, Caller, CallerLeft, Limits, Timeouts
 from gateway.connection import Connection, check_head
 from gateway.correlation import follow, is_request_id, new_request_id
@@ -49,9 +50,10 @@ class Gateway(web.Server):
     """Makes the protocol of each connection; `drain` and `end` finish what it serves."""
 
     def __init__(self, runtime: Runtime, telemetry: Records, clock: Clock) -> None:
+        require_parser()
         super().__init__(self._handle, handler_cancellation=True)
         self.tenure = Tenure(runtime)
-        self.desk = Desk(clock, self._loop)
+        self.desk = Desk(clock, asyncio.get_running_loop())
         self._telemetry = telemetry
         self._clock = clock
         self._under_way: dict[Caller | Passage, Exchange] = {}
@@ -143,8 +145,8 @@ class Gateway(web.Server):
             self._refuse_malformed,
             limits=runtime.limits,
             timeouts=runtime.timeouts,
-            loop=self._loop,
-            express=partial(Express, self) if runtime.express else None,
+            loop=self.desk.loop,
+            express=partial(Express, self),
             left=left,
         )
 

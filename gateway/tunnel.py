@@ -11,6 +11,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.http import WSMessageTextBytes
 from multidict import CIMultiDict
 
+from gateway.aiohttp_inside import NamelessSocket
 from gateway.caller import Caller, CallerLeft
 from gateway.headers import encode_value
 from gateway.paths import BadRequest
@@ -35,14 +36,6 @@ _Socket: TypeAlias = "web.WebSocketResponse[bool] | aiohttp.ClientWebSocketRespo
 
 class TokenEnded(Exception):
     """What allowed the request is not valid any more, and its answer has not ended."""
-
-
-class _CallerSocket(web.WebSocketResponse[bool]):
-    """The caller's socket, whose 101 does not tell what software this is."""
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        self.headers.popall("Server", None)
 
 
 @dataclass(slots=True)
@@ -81,8 +74,8 @@ async def tunnel(
     Raises `TokenEnded` after `time_left` seconds, when both are closed with 1008 (RFC 6455, 7.4.1: policy violation).
     """
     ending = _Ending()
-    socket = _CallerSocket(
-        protocols=(upstream.socket.protocol or "",),
+    socket = NamelessSocket(
+        protocol=upstream.socket.protocol or "",
         compress=False,
         max_msg_size=most,
         autoclose=False,
@@ -106,14 +99,14 @@ async def tunnel(
         await upstream.close(code, ending.reason)
 
 
-async def _accept(caller: Caller, socket: _CallerSocket, answer_headers: Headers) -> None:
+async def _accept(caller: Caller, socket: NamelessSocket, answer_headers: Headers) -> None:
     handshake: CIMultiDict[str] = CIMultiDict()
     for name in ("Upgrade", "Connection", "Sec-WebSocket-Version", "Sec-WebSocket-Key"):
         handshake[name] = caller.incoming.headers[name]
     # Of what the caller offers only the chosen protocol is shown to the library: it logs offers that it does not take,
     # and some callers put their token there.
-    if chosen := next(iter(socket._protocols), ""):  # noqa: SLF001 - given to it above
-        handshake["Sec-WebSocket-Protocol"] = chosen
+    if socket.chosen:
+        handshake["Sec-WebSocket-Protocol"] = socket.chosen
     for name, value in answer_headers:
         socket.headers[name] = encode_value(value).decode("ascii")
     caller.started = True

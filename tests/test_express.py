@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-from aiohttp import web
 
 from gateway import connection
 from gateway.caller import Limits, Timeouts
@@ -20,9 +19,9 @@ from tests.servers import (
     GOOD,
     OK,
     ROUTE,
-    RecordingUpstream,
     Running,
     Says,
+    Serving,
     bearer,
     gateway,
     play,
@@ -367,30 +366,19 @@ async def test_more_requests_than_the_limit_are_left_to_the_ordinary_lane() -> N
         assert running.gateway.expressed == 1
 
 
-async def open_idle(running: Running, upstream: RecordingUpstream) -> connection.Connection:
-    caller = await running.connect()
-    caller.send(ORDINARY)
-    await caller.reply()
-    await asyncio.sleep(0.01)
-    (found,) = running.gateway.connections
-    return cast("connection.Connection", found)
-
-
-async def test_aiohttp_is_still_made_as_the_express_lane_needs_it() -> None:
-    async with recording_upstream() as upstream, gateway(upstream.url, express=True) as running:
-        found = await open_idle(running, upstream)
-        assert found.is_free
-        assert found._waiter is not None
-        assert not found._waiter.done()
-        assert not found._messages
-        assert found._payload_parser is None
-        states = (found._upgraded, found._close, found._force_close, found._buffer_paused, found._reading_paused)
-        assert states == (False,) * 5
-        assert found._keepalive_handle is not None
-        assert found._keepalive_timeout == Timeouts().keep_alive
-        assert found._next_keepalive_close_time > found._loop.time()
-        for name in ("_process_keepalive", "shutdown", "pause_writing", "resume_writing", "force_close"):
-            assert callable(getattr(web.RequestHandler, name))
+async def test_a_reload_opens_or_closes_the_lane_for_the_next_request_of_every_connection() -> None:
+    async with recording_upstream() as upstream, gateway(upstream.url, express=False) as running:
+        caller = await running.connect()
+        runtime = running.gateway.runtime
+        taken, retiring = [], []
+        for express in (False, True, True, False, True):
+            retiring.append(running.gateway.swap(replace(cast("Serving", runtime), express=express)))
+            caller.send(GET)
+            assert (await caller.reply()).status == 200
+            taken.append(running.gateway.expressed)
+            await asyncio.sleep(0.01)
+        assert taken == [0, 1, 2, 2, 3]
+        await asyncio.gather(*retiring)
 
 
 async def test_a_connection_with_half_a_request_is_not_free() -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-from aiohttp import http_parser
 
 from gateway import connection
 from gateway.caller import Limits, Timeouts
@@ -26,11 +25,6 @@ TOKEN = f"Authorization: Bearer {GOOD}"
 def chain(decision: object) -> Says:
     """A chain that may also do what no policy should."""
     return Says(decision=cast("Decision", decision))
-
-
-@pytest.mark.case("C207")
-def test_the_parser_in_c_is_in_use() -> None:
-    assert http_parser.HttpRequestParser.__module__ == "aiohttp._http_parser"
 
 
 async def test_a_policy_gets_the_facts() -> None:
