@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway import logs
 from gateway.admin import Admin, is_loopback
+from gateway.aiohttp_inside import ParserMissing, require_parser
 from gateway.build import this_build
 from gateway.descriptors import raise_limit
 from gateway.fleet import FleetLink
@@ -40,6 +41,11 @@ GRACE = 5.0
 
 def run(path: Path) -> int:
     """Serve until a signal ends it; the exit code. Mistakes in the settings are told on stderr."""
+    try:
+        require_parser()
+    except ParserMissing as error:
+        _tell(error)
+        return FAILED
     # Before it is read: a change that comes while we start is noticed as one.
     read = digest(path)
     try:

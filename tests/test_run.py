@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import pytest
 
 from tests.gateways import (
     DEADLINE,
+    PROGRAM,
     Config,
     Program,
     configuration,
@@ -78,6 +80,27 @@ async def test_a_certificate_that_is_none_ends_it(workers: int, tmp_path: Path) 
     assert code == 1
     assert "PEM" in told
     assert "Traceback" not in told
+
+
+@both
+async def test_without_the_parser_in_c_it_does_not_start(workers: int, tmp_path: Path) -> None:
+    write(tmp_path / "tokenward.yaml", configuration(NOBODY, NOBODY, workers=workers))
+    process = await asyncio.create_subprocess_exec(
+        *(PROGRAM, "run", "--config", tmp_path / "tokenward.yaml"),
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "AIOHTTP_NO_EXTENSIONS": "1"},
+    )
+    async with asyncio.timeout(DEADLINE):
+        _, told = await process.communicate()
+    assert process.returncode == 1
+    assert told.startswith(b"aiohttp's HTTP parser in C is missing, and the one in Python lets ambiguous requests")
+    assert told.count(b"\n") == 1
+
+
+@both
+async def test_the_metrics_tell_which_parser_is_in_use(workers: int, tmp_path: Path) -> None:
+    async with running(tmp_path, workers=workers) as (gateway, _):
+        assert await gateway.operator.metric("tokenward_http_parser_info parser=llhttp") == 1
 
 
 # Signals
