@@ -7,6 +7,7 @@ has no template comes from discovery. Sources: the providers' public documentati
 from dataclasses import dataclass, field
 
 from gateway.providers import Dialect, Endpoints, Order
+from gateway.providers.registration import Registration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class Preset:
     endpoints: Endpoints = field(default_factory=Endpoints)
     dialect: Dialect = field(default_factory=Dialect)
     discovers: bool = True
+    registration: Registration = field(default_factory=Registration)
+    """What its registration takes; who may register is left to the configuration."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -32,6 +35,17 @@ PRESETS: dict[str, Preset] = {
         endpoints=Endpoints(registration="{origin}/oauth2/v1/clients"),
         dialect=Dialect(
             client_id=("client_id", "cid"), scope=("scope", "scp"), jwt_types=frozenset({"at+jwt", "jwt", ""})
+        ),
+        # Its clients are applications of its own API too: that is where groups and second secrets are. Scopes are
+        # granted by the access policies of the authorization server.
+        registration=Registration(
+            client_url="{registration}/{client_id}",
+            secrets_url="{origin}/api/v1/apps/{client_id}/credentials/secrets",
+            group_url="{origin}/api/v1/apps/{client_id}/groups/{group}",
+            service_type="service",
+            browser_type="browser",
+            service_responses=("token",),
+            omits=frozenset({"contacts", "scope", "software_id"}),
         ),
     ),
     "openam": Preset(

@@ -35,5 +35,17 @@ class Registration:
     client_url: str | None = None
     """Where a client is managed, with {registration} and {client_id}, at providers that name no
     registration_client_uri; the authorization is then that of registration."""
+    secrets_url: str | None = None
+    """Where a client may have two secrets for a while (Okta), with {origin} (of registration) and {client_id}."""
+    group_url: str | None = None
+    """Where a client is assigned to a group (Okta), with {origin}, {client_id} and {group}."""
     groups: tuple[str, ...] = ()
     """Okta: groups that a new client is assigned to, by their ids."""
+    service_type: str = "web"
+    """`application_type` of a client that nobody signs in to."""
+    browser_type: str = "web"
+    """`application_type` of a public client whose redirect URIs are the web's."""
+    service_responses: tuple[str, ...] = ()
+    """`response_types` of a client that nobody signs in to."""
+    omits: frozenset[str] = frozenset()
+    """Members of a registration that the provider does not know, and is not sent."""
