@@ -14,4 +14,4 @@ def lane(request: pytest.FixtureRequest) -> Iterator[str]:
     """Runs a test twice: with gateways that have the ordinary lane alone, and with those that have both."""
     LANES.express = request.param == "express"
     yield request.param
-    LANES.express = False
+    LANES.express = True

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.ports import Clock
 from gateway.serve import Serving, serve
 from gateway.settings import parse
-from tests.servers import RawCaller
+from tests.servers import LANES, RawCaller
 
 Config = dict[str, Any]
 DEADLINE = 20.0
@@ -42,6 +42,7 @@ def configuration(issuer: str, upstream: str, **options: Any) -> Config:
         "drain": {"delay": 0, "timeout": 5},
         "access_log": {"to": "off"},
         "reload": {"watch": False},
+        "express": LANES.express,
         "providers": {
             "idp": {"issuer": issuer, "introspection": {"client_id": "gateway", "client_secret": SECRET}},
         },

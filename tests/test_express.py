@@ -88,7 +88,7 @@ async def test_what_is_unusual_takes_the_ordinary_lane(sent: bytes) -> None:
 
 
 async def test_without_the_setting_there_is_no_express_lane() -> None:
-    async with recording_upstream() as upstream, gateway(upstream.url) as running:
+    async with recording_upstream() as upstream, gateway(upstream.url, express=False) as running:
         await running.ask(GET)
         assert running.gateway.expressed == 0
 

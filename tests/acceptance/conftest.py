@@ -26,6 +26,12 @@ class OpenSite(Protocol):
     ) -> Site: ...
 
 
+@pytest.fixture(autouse=True)
+def both_lanes(lane: str) -> str:
+    """Every case is tried twice: with the express lane and without it."""
+    return lane
+
+
 @pytest.fixture
 async def site_with(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[OpenSite]:
     """A site of the test's own making; at the end the invariants are checked."""

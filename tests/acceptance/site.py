@@ -22,7 +22,7 @@ from tests.certificates import Authority
 from tests.fakes import NOON, FakeClock
 from tests.faulty_server import FaultyServer, Verb, faulty_server, hang_up
 from tests.policies.token_enforcement.signing import Signer, ec_signer, ed25519_signer, rsa_signer
-from tests.servers import RawCaller, RecordingUpstream, Reply, recording_upstream, request
+from tests.servers import LANES, RawCaller, RecordingUpstream, Reply, recording_upstream, request
 
 SIGNER = rsa_signer()
 SIGNERS = (SIGNER, ec_signer(), ec_signer("ES384", "ec-384"), ed25519_signer(), rsa_signer("PS256", "ps-1"))
@@ -180,6 +180,7 @@ def _settings(
         "log_level": "debug",
         "drain": {"delay": 0, "timeout": 1},
         "reload": {"watch": False},
+        "express": LANES.express,
         "providers": {"idp": {**_provider(idp, folder), **provider}, "keeper": _provider(keeper, folder), **more},
         "clients": [{"provider": "idp", "client_id": "mobile", "apis": ["orders"], "tier": "gold"}],
         "routes": {name: {"upstream": upstream.url, **route} for name, route in {**routes, "good": good}.items()},

@@ -11,8 +11,6 @@ from gateway.headers import fold
 from tests.rfc.vectors import folder
 from tests.servers import Recorded, RecordingUpstream, Running, gateway, recording_upstream, request
 
-pytestmark = pytest.mark.usefixtures("lane")
-
 REFUSED = {400, 405, 414, 431, 501, 505}
 FILES = (
     *("acceptable", "ambiguous", "bad-header-characters", "edge-cases", "more-compliant-tests", "rfc-compliant"),

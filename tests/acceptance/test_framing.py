@@ -21,8 +21,6 @@ from tests.servers import (
     request,
 )
 
-pytestmark = pytest.mark.usefixtures("lane")
-
 CHUNKED = "Transfer-Encoding: chunked"
 TOKEN = f"Authorization: Bearer {GOOD}"
 PROTECTED = replace(ROUTE, chain=Says(decision=bearer))

@@ -18,8 +18,6 @@ from tests.servers import (
     request,
 )
 
-pytestmark = pytest.mark.usefixtures("lane")
-
 TOKEN = f"Authorization: Bearer {GOOD}"
 NAMES = frozenset({"X-User", "X-Scopes", "x-agw-*"})
 PUBLIC = replace(ROUTE, name="public", path="/public")

@@ -12,8 +12,6 @@ from gateway.policy import Request
 from gateway.router import Route
 from tests.servers import GOOD, ROUTE, RecordingUpstream, Running, Says, bearer, gateway, recording_upstream, request
 
-pytestmark = pytest.mark.usefixtures("lane")
-
 PUBLIC = replace(ROUTE, name="public", path="/public")
 ADMIN = replace(ROUTE, name="admin", path="/admin", chain=Says(decision=bearer))
 

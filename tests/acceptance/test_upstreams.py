@@ -20,8 +20,6 @@ from tests.certificates import Authority
 from tests.fakes import FakeClock
 from tests.servers import OK, ROUTE, RawCaller, Running, gateway, play, recording_upstream, request, then_close
 
-pytestmark = pytest.mark.usefixtures("lane")
-
 GET = request("GET", "/next")
 POST = request("POST", "/", body=b"hello")
 
