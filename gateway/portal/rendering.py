@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gateway.portal.pages.plain import plain
+
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon"}
 """What a static file may be. A script is none."""
 
@@ -21,7 +23,7 @@ class StaticFile:
 
 
 class Rendering:
-    """Makes pages of templates. Everything that is put into one is escaped."""
+    """Makes pages of templates. Everything that is put into one is escaped, and unseen commands are taken out."""
 
     def __init__(self) -> None:
         self.static = _read_static()
@@ -30,6 +32,7 @@ class Rendering:
             loader=PackageLoader("gateway.portal", "templates"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=plain,
             trim_blocks=True,
             lstrip_blocks=True,
         )

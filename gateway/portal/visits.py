@@ -37,6 +37,8 @@ from gateway.policy import Headers
 from gateway.portal.options import PortalOptions
 from gateway.portal.rendering import Rendering
 from gateway.ports import Clock
+from gateway.providers.registration import Registration
+from gateway.providers.status import ProviderStatus
 
 NO_FORM: MultiMapping[str] = MultiDict()
 
@@ -76,6 +78,14 @@ class Visitor:
         return Actor(person=self.person, decides=self.decides)
 
 
+async def _unknown(_: str, /) -> str | None:
+    return None
+
+
+async def _none_known() -> tuple[ProviderStatus, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What pages work with."""
@@ -84,6 +94,12 @@ class Parts:
     registry: Any
     catalogue: Catalogue
     clock: Clock
+    registrations: Mapping[str, Registration] = field(default_factory=dict)
+    """What may be chosen for clients of each provider."""
+    token_endpoint: Callable[[str], Awaitable[str | None]] = _unknown
+    """Where clients of that provider get tokens, if it is known: for the command that developers copy."""
+    provider_statuses: Callable[[], Awaitable[tuple[ProviderStatus, ...]]] = _none_known
+    """How the providers are doing, for owners of APIs."""
     rendering: Rendering = field(default_factory=Rendering)
 
 
@@ -95,7 +111,7 @@ class Visit:
     parts: Parts
     visitor: Visitor | None = None
     """`None` on public pages only, for whom we do not know."""
-    form: MultiMapping[str] = field(default=NO_FORM, repr=False)
+    form: MultiMapping[str] = field(default_factory=lambda: NO_FORM, repr=False)
     """The fields of a POST."""
 
     @property

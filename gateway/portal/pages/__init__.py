@@ -1,0 +1,1 @@
+"""The portal's pages: what each shows, and what its forms mean."""
