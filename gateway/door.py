@@ -16,7 +16,7 @@ from gateway.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-TURN = 16
+TURN = 4
 """Connections that are accepted before those that are there have their turn."""
 RETRY = 0.5
 """Seconds until the system is asked again, when it had no descriptor or no memory for a connection."""

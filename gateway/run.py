@@ -12,7 +12,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from gateway import logs
+from gateway import garbage, logs
 from gateway.admin import Admin, is_loopback
 from gateway.aiohttp_inside import ParserMissing, require_parser
 from gateway.build import this_build
@@ -101,6 +101,7 @@ async def _alone(
             serve(settings, read=lambda: load(path), sockets=sockets, admin_sockets=admin_sockets) as serving,
             _heeding(path, serving, read, again=_leave) as told,
         ):
+            garbage.spare()
             await told.wait()
     except (OSError, ValueError) as error:
         _tell(error)
@@ -120,6 +121,7 @@ async def _work(path: Path, sockets: list[socket], subject_key: bytes, link: Wor
             _heeding(path, serving, read, again=_heed_not) as told,
             link.serving(serving),
         ):
+            garbage.spare()
             await told.wait()
             # Here, and not at the end of `serve`: the metrics that the link hands over last count what drained.
             await serving.drain()

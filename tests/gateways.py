@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,14 +236,14 @@ def write(path: Path, config: Config | str) -> None:
 
 
 @asynccontextmanager
-async def program(config: Config | None, folder: Path) -> AsyncIterator[Program]:
+async def program(config: Config | None, folder: Path, *, through: Sequence[str] = ()) -> AsyncIterator[Program]:
     """`tokenward run` with that configuration, or the one that is there, once it is ready.
 
-    Nothing of it outlives the block.
+    `through` is a command that becomes the one behind it, such as `prlimit`. Nothing of it outlives the block.
     """
     if config is not None:
         write(folder / "tokenward.yaml", config)
-    async with started(folder) as process:
+    async with started(folder, through) as process:
         port, admin = await _ports(process, folder / "stderr")
         async with calling(port) as caller, calling(admin) as operator:
             token = json.loads((folder / "tokenward.yaml").read_text())["admin"].get("token")
@@ -265,10 +265,11 @@ def is_ready(running: Program) -> Callable[[], Awaitable[bool]]:
 
 
 @asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def started(folder: Path, through: Sequence[str] = ()) -> AsyncIterator[asyncio.subprocess.Process]:
     """`tokenward run` in a session of its own, with the configuration in that folder."""
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
+            *through,
             PROGRAM,
             "run",
             "--config",
