@@ -20,15 +20,15 @@ class Command:
 
 
 def command(
-    credentials: Credentials, metadata: Metadata, *, token_endpoint: str | None, calls: Sequence[tuple[str, str]]
+    credentials: Credentials, metadata: Metadata, *, token_endpoint: str | None, urls: Sequence[str]
 ) -> Command:
-    """How to get a token and call APIs with it. `calls`: the title and the URL of each API."""
+    """How to get a token and call APIs with it. `urls`: where the APIs are."""
     if "client_credentials" not in metadata.grant_types:
         return Command("This application acts for its users, so its tokens come from a sign-in: start it in your app.")
     if token_endpoint is None or credentials.client_secret is None:
         return Command("How a token is fetched here is told by the documentation of the API.")
     fetch = _token_request(credentials, credentials.client_secret.get_secret_value(), metadata, token_endpoint)
-    reach = [f'curl -i -H "Authorization: Bearer $TOKEN" {shlex.quote(url)}  # {title}' for title, url in calls if url]
+    reach = [f'curl -i -H "Authorization: Bearer $TOKEN" {shlex.quote(url)}' for url in urls if url]
     return Command("Paste this into a shell. It fetches a token and calls the API with it.", "\n".join([fetch, *reach]))
 
 

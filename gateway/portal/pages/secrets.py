@@ -5,7 +5,6 @@ from aiohttp import web
 from gateway.clients.client import Client, Credentials
 from gateway.clients.life import State
 from gateway.portal.pages import wording
-from gateway.portal.pages.api_view import title_of
 from gateway.portal.pages.application_view import application_view
 from gateway.portal.pages.applications import agreements_of, client_of
 from gateway.portal.pages.copied_command import command
@@ -45,7 +44,7 @@ async def _show(visit: Visit, client: Client, credentials: Credentials) -> web.R
             credentials,
             client.metadata,
             token_endpoint=await visit.parts.token_endpoint(client.provider),
-            calls=[(title_of(api, catalogue), catalogue.apis[api].url) for api in in_force if api in catalogue.apis],
+            urls=[catalogue.apis[api].url for api in in_force if api in catalogue.apis],
         ),
     )
     # RFC 9111, 5.2.2.5: a cache "MUST NOT store any part of ... this response": not even a private one.
