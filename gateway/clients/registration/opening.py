@@ -106,6 +106,6 @@ def _read(reply: Reply) -> tuple[SecretStr, float]:
             code="registration_failed",
             retry_after=retry_after(reply),
         )
-    lifetime = document.get("expires_in", USUAL_LIFETIME)
-    seconds = float(lifetime) if isinstance(lifetime, int | float) and 0 <= lifetime < 1e9 else USUAL_LIFETIME
+    lifetime = document.get("expires_in")
+    seconds = lifetime if isinstance(lifetime, int | float) and lifetime >= 0 else USUAL_LIFETIME
     return SecretStr(token), max(min(seconds, LONGEST_LIFETIME) - MARGIN, 0.0)

@@ -119,11 +119,13 @@ def differences(metadata: Metadata, registered: Registered) -> tuple[str, ...]:
         "client_name": (metadata.client_name,),
         "grant_types": metadata.grant_types,
         "redirect_uris": metadata.redirect_uris,
-        "scope": metadata.scopes,
         "token_endpoint_auth_method": (metadata.token_endpoint_auth_method,),
     }
+    # RFC 7591, 2: who asks for no scope may be given "a default set of scopes".
+    if metadata.scopes:
+        asked["scope"] = metadata.scopes
     found = registered.reply
-    return tuple(name for name, values in asked.items() if name in found and set(values) != _values(name, found[name]))
+    return tuple(sorted(name for name in asked.keys() & found if set(asked[name]) != _values(name, found[name])))
 
 
 def _values(name: str, value: object) -> set[str]:
