@@ -6,7 +6,7 @@ import pytest
 
 from tests.servers import LANES
 
-pytest_plugins = ["tests.cases", "tests.idp.fixtures"]
+pytest_plugins = ["tests.cases", "tests.idp.fixtures", "tests.clients.postgresql"]
 
 
 @pytest.fixture(params=["ordinary", "express"])

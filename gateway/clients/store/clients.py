@@ -100,7 +100,7 @@ def save(client: Client, before: ClientState | None) -> Update:
 def searchable(name: str) -> str:
     """A name as it is searched and ordered by: "Ⅳ" is found by "iv"."""
     folded = unicodedata.normalize("NFKC", name).casefold().strip()
-    return folded.encode()[:LONGEST_NAME].decode(errors="ignore")
+    return folded.encode(errors="replace")[:LONGEST_NAME].decode(errors="ignore")
 
 
 def from_row(row: Mapping[str, Any]) -> Client:

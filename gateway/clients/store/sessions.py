@@ -44,11 +44,19 @@ def end_all(provider: str, subject: str | None, sid: str | None) -> Delete:
     return statement
 
 
-def use(kind: str, value: str, expires_at: float, dialect: str) -> Insert:
-    """Remember that it was used; no row where it was before."""
+def use(kind: str, value: str, expires_at: float, now: float, dialect: str) -> Insert:
+    """Remember that it was used; no row where it was before, and that has not expired."""
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
     statement = inserting(used, dialect).values(kind=kind, digest=digest, expires_at=expires_at)
-    return statement.on_conflict_do_nothing()
+    return statement.on_conflict_do_update(
+        index_elements=["kind", "digest"], set_={"expires_at": expires_at}, where=used.c.expires_at <= now
+    )
+
+
+def forget_use(kind: str, value: str, expires_at: float) -> Delete:
+    """Forget that use, and none that came after it."""
+    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
+    return delete(used).where(used.c.kind == kind, used.c.digest == digest, used.c.expires_at == expires_at)
 
 
 def sweep(now: float) -> tuple[Delete, Delete]:

@@ -125,17 +125,17 @@ class Store:
         """
         kept = await self._ledger()
         key = self._chain_key(kept)
-        number, last = 0, chain.START
+        is_genuine = chain.is_same(chain.proof(key, kept.entries, kept.last), kept.proof)
+        number, last, ends_well = 0, chain.START, kept.entries == 0
         while rows := await self._all(audit.following(number, _ROWS_AT_ONCE), dict):
             for row in rows:
                 number += 1
-                link = chain.link(key, audit.from_row(row), last)
-                if row["number"] != number or not chain.is_same(link, row["link"]):
+                last = chain.link(key, audit.from_row(row), last)
+                if row["number"] != number or not chain.is_same(last, row["link"]):
                     return number
-                last = link
-                if number == kept.entries and not _is_whole(key, kept, last):
-                    return number
-        return number + 1 if number < kept.entries else None
+                if number == kept.entries:
+                    ends_well = chain.is_same(last, kept.last)
+        return None if is_genuine and ends_well else number + 1
 
     async def in_force(self) -> InForce:
         """Every contract in force, and every client that is blocked."""
@@ -214,8 +214,12 @@ class Store:
         return await self._write(sessions.end_all(provider, subject, sid))
 
     async def used_once(self, kind: str, value: str, expires_at: float) -> bool:
-        """Whether this is the first use of the value, which is remembered until `expires_at`."""
-        return await self._write(sessions.use(kind, value, expires_at, self._dialect)) == 1
+        """Whether this is the first use of the value, which is remembered until `expires_at` and not longer."""
+        return await self._write(sessions.use(kind, value, expires_at, self._clock.time(), self._dialect)) == 1
+
+    async def unused(self, kind: str, value: str, expires_at: float) -> None:
+        """Let the value be used once more: the use that is remembered until `expires_at` is over."""
+        await self._write(sessions.forget_use(kind, value, expires_at))
 
     async def sweep(self, now: float) -> None:
         """Forget what has expired, and usage of more than a year ago."""
@@ -291,7 +295,3 @@ def _page(rows: tuple[T, ...], limit: int, cursor: Callable[[T], str | int]) -> 
 
 def _session_row(digest: bytes) -> str:
     return f"sessions:{digest.hex()}"
-
-
-def _is_whole(key: bytes, kept: Ledger, last: bytes) -> bool:
-    return chain.is_same(last, kept.last) and chain.is_same(kept.proof, chain.proof(key, kept.entries, last))

@@ -1,0 +1,1 @@
+"""The store of client management."""
