@@ -76,3 +76,13 @@ class PortalOptions:
     """Seconds for one page."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks in front of the portal, whose X-Forwarded-For says where a visitor comes from."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host, and the port where one is named; without a slash."""
+        return self.url.rstrip("/")
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What is asked for at sign-in."""
+        return tuple(dict.fromkeys((*self.sign_in.scopes, *self.owners.scopes)))
