@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from tests.gateways import free_port
 from tests.servers import ROUTE, Says, bearer, gateway, request
 
 SECRET = b"the protected text"
@@ -78,9 +78,7 @@ async def nginx_files(root: Path) -> AsyncIterator[str]:
     if program is None:
         pytest.skip("nginx is not installed.")
     work = root.parent
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        port = probing.getsockname()[1]
+    port = free_port()
     paths = " ".join(
         f"{kind}_temp_path {work}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -89,6 +87,39 @@ async def nginx_files(root: Path) -> AsyncIterator[str]:
         f"events {{}} http {{ access_log off; {paths} server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
     )
     process = subprocess.Popen([program, "-c", str(work / "nginx.conf"), "-p", str(work)], stderr=subprocess.DEVNULL)
+    try:
+        await _listening(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(5)
+
+
+APACHE = """
+ServerRoot {modules}
+ServerName localhost
+PidFile {work}/apache.pid
+DefaultRuntimeDir {work}
+ErrorLog /dev/null
+Listen 127.0.0.1:{port}
+LoadModule mpm_event_module modules/mod_mpm_event.so
+LoadModule authz_core_module modules/mod_authz_core.so
+DocumentRoot {root}
+AllowEncodedSlashes On
+"""
+MODULES = Path("/usr/lib/apache2")
+
+
+@asynccontextmanager
+async def apache_files(root: Path) -> AsyncIterator[str]:
+    """As lax as it can be made: it takes encoded slashes for slashes."""
+    program = shutil.which("apache2")
+    if program is None or not MODULES.exists():
+        pytest.skip("Apache is not installed.")
+    work = root.parent
+    port = free_port()
+    (work / "apache.conf").write_text(APACHE.format(modules=MODULES, work=work, port=port, root=root))
+    process = subprocess.Popen([program, "-X", "-f", str(work / "apache.conf")], stderr=subprocess.DEVNULL)
     try:
         await _listening(port)
         yield f"http://127.0.0.1:{port}"
@@ -110,12 +141,14 @@ async def _listening(port: int) -> None:
 
 
 @pytest.mark.case("C191")
-@pytest.mark.parametrize(("files", "every"), [(nginx_files, 1), (aiohttp_files, 4)], ids=["nginx", "aiohttp"])
+@pytest.mark.parametrize(
+    ("files", "every"), [(nginx_files, 1), (apache_files, 4), (aiohttp_files, 4)], ids=["nginx", "apache", "aiohttp"]
+)
 async def test_no_way_to_write_a_path_reads_the_protected_file(files: object, every: int, root: Path) -> None:
     targets = spellings()
     assert len(targets) >= 10_000
     targets = targets[::every]
-    async with files(root) as url, gateway(url, PUBLIC, ADMIN) as running:  # type: ignore[operator]  # one of the two
+    async with files(root) as url, gateway(url, PUBLIC, ADMIN) as running:  # type: ignore[operator]  # one of the three
         assert (await running.ask(request("GET", "/public/x/page.txt"))).body == b"public"
         assert (await running.ask(request("GET", "/admin/secret.txt", "Authorization: Bearer good"))).body == SECRET
         read = []
