@@ -45,7 +45,7 @@ class Reports(Protocol):
 class Purges(Protocol):
     """A shared object that keeps tokens."""
 
-    def purge(self, client_id: str | None) -> int: ...
+    async def purge(self, client_id: str | None) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Serving:
 
     async def purge(self, client_id: str | None) -> int:
         """Forget the tokens of a client, or all."""
-        return sum(thing.purge(client_id) for thing in self._world.shared if isinstance(thing, Purges))
+        return sum([await thing.purge(client_id) for thing in self._world.shared if isinstance(thing, Purges)])
 
     async def metrics_text(self) -> str:
         """In Prometheus' text format."""

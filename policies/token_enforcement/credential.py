@@ -99,6 +99,8 @@ def find_credential(request: Request, sources: Sources) -> Found:
 
 def _bearer(value: str) -> str | None:
     """The token of a Bearer header, empty when it has none; `None` for another scheme."""
+    if value.startswith("Bearer "):
+        return value[7:].strip(" ")
     # RFC 9110, 11.1: the scheme's name is compared without regard to case.
     scheme, _, token = value.partition(" ")
     return token.strip(" ") if scheme.lower() == "bearer" else None

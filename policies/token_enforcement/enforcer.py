@@ -1,7 +1,7 @@
 """The enforcement itself: a credential, a fact about it, the rules, a decision. Reads like RFC 6750."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.clients import Contract, Directory
 from gateway.policy import Allow, Decision, Deny, Finding, Headers, Principal, Request, Unavailable
@@ -40,9 +40,15 @@ class Judge:
     wishes: Mapping[str, Wish]
     """By method, where a method asks for fresher facts than the others."""
 
-    def wish_for(self, method: str) -> Wish:
-        """How a request with that method wants its token verified."""
-        return self.wishes.get(method, self.wish)
+    provider: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "provider", self.verifier.provider.name)
+
+    def recall(self, credential: Credential, request: Request) -> Known | None:
+        """What is in memory, as far as the request's method lets it be believed."""
+        wish = self.wishes.get(request.method, self.wish)
+        return self.verifier.recall(credential, self.verifier.key(credential), wish, request.received_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +70,12 @@ class Enforcer:
 
     def __init__(self, plan: Plan, directory: Directory, metrics: Metrics) -> None:
         self._plan = plan
+        self._sole = plan.judges[0] if len(plan.judges) == 1 else None
         self._directory = directory
         self._metrics = metrics
         self._counters: dict[tuple[str, str, str], Counter] = {}
-        self._place = object()
+        self._places: dict[str | None, object] = {}
+        """By the tier of a contract: where a token's `Allow` is remembered."""
         self._missing = bearer.no_credential(plan.realm)
         self._dropped_headers = _dropped_headers(plan)
         self._dropped_parameters = frozenset(
@@ -108,7 +116,7 @@ class Enforcer:
     def _explained(
         self, judge_: Judge, fact: Active | Rejected, request: Request, supposed: str = ""
     ) -> Sequence[Finding]:
-        provider = judge_.verifier.provider.name
+        provider = judge_.provider
         if isinstance(fact, Rejected):
             return [Finding("token", False, f"401 {fact.code}: {fact.detail} ({supposed}provider {provider})")]
         verified = supposed or ("introspected by " if fact.token.type is None else "signature checked by ")
@@ -130,11 +138,11 @@ class Enforcer:
 
     def _recall(self, credential: Credential, request: Request) -> tuple[Judge, Known | None]:
         """What is in memory. Of several providers, one that stands for the token outweighs those that do not."""
+        if self._sole is not None:
+            return self._sole, self._sole.recall(credential, request)
         judge_, known = self._plan.judges[0], None
         for judge_ in self._answerable(credential):
-            verifier = judge_.verifier
-            wish = judge_.wish_for(request.method)
-            remembered = verifier.recall(credential, verifier.key(credential), wish, request.received_at)
+            remembered = judge_.recall(credential, request)
             if remembered is None or isinstance(remembered.fact, Active):
                 return judge_, remembered
             known = remembered
@@ -151,7 +159,7 @@ class Enforcer:
         failure: Unavailable | None = None
         judge_, known = self._plan.judges[0], None
         for judge_ in self._answerable(credential):
-            verifier, wish = judge_.verifier, judge_.wish_for(request.method)
+            verifier, wish = judge_.verifier, judge_.wishes.get(request.method, judge_.wish)
             key = verifier.key(credential)
             try:
                 known = verifier.recall(credential, key, wish, request.received_at) or await verifier.verify(
@@ -181,13 +189,14 @@ class Enforcer:
 
     def _judged(self, judge_: Judge, known: Known, request: Request) -> Decision:
         """The rules run on every hit: what is kept is what the provider said, never what we made of it."""
-        provider, fact = judge_.verifier.provider.name, known.fact
+        provider, fact = judge_.provider, known.fact
         if isinstance(fact, Rejected):
             refusal = bearer.invalid_token(self._plan.realm, fact.code, fact.detail)
             return self._refuse(provider, replace(refusal, notes=NOTES[known.cache]))
         refused = judge(fact.token, judge_.rules, request.received_at)
         if refused is not None:
             return self._refuse(provider, replace(refused, notes=NOTES[known.cache]))
+        # Asked of the directory each time, and never kept: contracts come and go while a token stays in memory.
         contract = self.contract(provider, fact.token)
         if contract is None and self._plan.contract_required:
             return self._refuse(provider, replace(NO_CONTRACT, notes=NOTES[known.cache]))
@@ -202,10 +211,10 @@ class Enforcer:
 
     def _allowed(self, judge_: Judge, known: Known, fact: Active, contract: Contract | None, request: Request) -> Allow:
         tier = None if contract is None else contract.tier
-        place = (self._place, tier)
-        allow = fact.allowed.get(place)
-        if allow is None:
-            allow = fact.allowed[place] = self._rendered(judge_, fact.token, tier)
+        place = self._places.get(tier)
+        if place is None:
+            place = self._places[tier] = object()
+        allow = fact.rendered(place) or fact.render(place, self._rendered(judge_, fact.token, tier))
         if known.cache != "hit":
             allow = replace(allow, notes=NOTES[known.cache])
         if self._plan.sources.cookie is None:
@@ -216,7 +225,7 @@ class Enforcer:
     def _rendered(self, judge_: Judge, token: Token, tier: str | None) -> Allow:
         """What an allowed request with this token comes to: computed once for a token, and true as long as it is."""
         principal = Principal(
-            provider=judge_.verifier.provider.name,
+            provider=judge_.provider,
             client_id=token.client_id,
             subject=token.subject,
             scopes=token.scopes,

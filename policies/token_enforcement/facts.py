@@ -2,11 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
-
-from cachetools import LRUCache
+from typing import TypeAlias
 
 from gateway.policy import Allow
 from policies.token_enforcement.claims import Token
@@ -15,15 +12,40 @@ RESTEP = 60.0
 """Seconds by which a fact may seem younger than now: whoever waited for it was received before it was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+MOST_PLACES = 32
+"""Routes that one token is rendered for at most; beyond them, it is rendered again."""
+
+
+@dataclass(slots=True)
 class Active:
-    """The provider (or its signature) stands for this token."""
+    """The provider (or its signature) stands for this token.
+
+    It remembers what the token's claims look like as headers, by who asks: rendered once, while the rules run each
+    time. Most tokens are used on one route, so the first has a place of its own: a dictionary takes more than all else.
+    """
 
     token: Token
     asked_at: float
     """Seconds since the epoch, before the question was sent: what happened since may not be known."""
-    allowed: dict[object, Allow] = field(default_factory=dict, compare=False, repr=False)
-    """What the token's claims look like as headers, by who asks: rendered once, while the rules run each time."""
+    _place: object = field(default=None, init=False, compare=False, repr=False)
+    _allow: Allow | None = field(default=None, init=False, compare=False, repr=False)
+    _elsewhere: dict[object, Allow] | None = field(default=None, init=False, compare=False, repr=False)
+
+    def rendered(self, place: object) -> Allow | None:
+        """What was rendered for that place; `None` if nothing was."""
+        if self._place is place:
+            return self._allow
+        return None if self._elsewhere is None else self._elsewhere.get(place)
+
+    def render(self, place: object, allow: Allow) -> Allow:
+        """Remember what was rendered for that place."""
+        if self._allow is None:
+            self._place, self._allow = place, allow
+            return allow
+        if self._elsewhere is None or len(self._elsewhere) >= MOST_PLACES:
+            self._elsewhere = {}
+        self._elsewhere[place] = allow
+        return allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +65,6 @@ class NotIntrospectable:
 
 
 Fact: TypeAlias = Active | Rejected | NotIntrospectable
-F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,66 +92,21 @@ class Patience:
 
     def age(self, fact: Fact) -> float:
         """The greatest age at which such a fact is believed."""
-        match fact:
-            case Active(token) if token.expires_at is None:
-                return min(self.max_age_without_exp, self.max_age)
-            case Rejected():
-                return min(self.negative_age, self.max_age)
-        return self.max_age
-
-
-class Shelf:
-    """Facts of one provider, learned in one way. Verified and rejected credentials do not compete for room.
-
-    A credential is kept as a keyed digest: neither it nor a prefix of it can be read from the memory or told from
-    the time that a look-up takes.
-    """
-
-    def __init__(self, *, verified: int, rejected: int) -> None:
-        self._verified: LRUCache[bytes, Active | NotIntrospectable] = LRUCache(verified)
-        self._rejected: LRUCache[bytes, Rejected] = LRUCache(rejected)
-
-    def __len__(self) -> int:
-        return len(self._verified) + len(self._rejected)
-
-    def get(self, key: bytes) -> Fact | None:
-        """What is known, however old."""
-        fact = self._verified.get(key)
-        return self._rejected.get(key) if fact is None else fact
-
-    def put(self, key: bytes, fact: Fact) -> None:
-        """Keep the fact, unless an answer overtook it: a yes gives way to what was asked a little later.
-
-        What was asked much later was asked before the clock was set back. A no is kept in any case.
-        """
-        known = self.get(key)
-        if isinstance(fact, Rejected):
-            self._verified.pop(key, None)
-            _keep(self._rejected, key, fact)
-        elif known is None or not 0 < known.asked_at - fact.asked_at < RESTEP:
-            self._rejected.pop(key, None)
-            _keep(self._verified, key, fact)
-
-    def forget(self, doomed: Callable[[Active], bool]) -> int:
-        """Drop the verified tokens that are doomed; how many there were."""
-        keys = [key for key, fact in self._verified.items() if isinstance(fact, Active) and doomed(fact)]
-        for key in keys:
-            del self._verified[key]
-        return len(keys)
-
-
-def _keep(room: LRUCache[bytes, F], key: bytes, fact: F) -> None:
-    # A cache without room raises ValueError.
-    if room.maxsize:
-        room[key] = fact
+        if isinstance(fact, Active):
+            # Not by `match`, which takes three times as long, with each request.
+            return self.max_age if fact.token.expires_at is not None else min(self.max_age_without_exp, self.max_age)
+        return min(self.negative_age, self.max_age) if isinstance(fact, Rejected) else self.max_age
 
 
 class Digests:
     """Names for credentials in memory, by a key that lives as long as this process."""
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+        self._keyed = hashlib.blake2b(digest_size=32, key=secrets.token_bytes(32))
 
     def of(self, octets: bytes) -> bytes:
         """The keyed digest of a credential's octets."""
-        return hashlib.blake2b(octets, digest_size=32, key=self._key).digest()
+        # A copy has the key's block behind it already.
+        digest = self._keyed.copy()
+        digest.update(octets)
+        return digest.digest()

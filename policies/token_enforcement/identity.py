@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from gateway.policy import Headers
 from policies.token_enforcement.claims import Claims, Token
+from policies.token_enforcement.records import read
 from policies.token_enforcement.rules import claim_at
 
 MAX_BYTES = 8192
@@ -25,9 +26,12 @@ def headers_of(token: Token, names: Mapping[str, str], *, agw: bool) -> Headers:
     An absent claim, `null`, and a value of more than `MAX_BYTES` leave their header out. Of several claims that would
     share a header the first counts: an upstream must never have to choose.
     """
-    pairs = [(name, claim_at(token.claims, claim)) for name, claim in names.items()]
+    if not names and not agw:
+        return ()
+    claims = read(token.claims)
+    pairs = [(name, claim_at(claims, claim)) for name, claim in names.items()]
     if agw:
-        pairs.extend(_agw(token.claims))
+        pairs.extend(_agw(claims))
     encoded = ((name, encode(value)) for name, value in pairs if value is not None)
     headers: dict[str, tuple[str, str]] = {}
     for name, value in encoded:

@@ -148,8 +148,9 @@ def claim_at(claims: Claims, path: str) -> object:
     """The claim of that name, or, where there is none, the member that the dots lead to; `None` if there is nothing."""
     if path in claims:
         return claims[path]
-    value: object = claims
-    for name in path.split("."):
+    first, *rest = path.split(".")
+    value = claims.get(first)
+    for name in rest:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 

@@ -1,11 +1,13 @@
 """Credential → fact about its token: from memory first, then by asking the provider or by its keys."""
 
+import asyncio
 import logging
-import math
 from asyncio import Task
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 from gateway.flights import Flights
 from gateway.policy import Unavailable
@@ -17,12 +19,16 @@ from gateway.services import Services
 from gateway.tasks import Tasks
 from policies.token_enforcement.claims import Claims, from_introspection, from_keys
 from policies.token_enforcement.credential import Credential
-from policies.token_enforcement.facts import Active, Digests, Fact, NotIntrospectable, Patience, Rejected, Shelf
+from policies.token_enforcement.facts import Active, Digests, Fact, NotIntrospectable, Patience, Rejected
 from policies.token_enforcement.introspection import REFUSES_US, Introspection
 from policies.token_enforcement.keys import Keys
+from policies.token_enforcement.shelf import Shelf
 from policies.token_enforcement.signature import Invalid
 
 log = logging.getLogger(__name__)
+
+INTROSPECT_ONLY, KEYS_FIRST, KEYS_ONLY = Order.INTROSPECT_ONLY, Order.KEYS_FIRST, Order.KEYS_ONLY
+# Looked up once: through the enumeration each of them takes longer than finding a token in memory.
 
 AHEAD = 0.8
 """The share of its greatest age after which a fact in use is fetched anew, so that no caller waits for it."""
@@ -36,9 +42,8 @@ class Wish:
     patience: Patience
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A fact, and where it came from: `hit`, `miss`, `stale` or `negative`."""
+class Known(NamedTuple):
+    """A fact, and where it came from: `hit`, `miss`, `stale` or `negative`. A tuple: one is made for each request."""
 
     fact: Active | Rejected
     cache: str
@@ -65,7 +70,7 @@ class Verifier:
         self._keys = keys
         self._clock = clock
         self._digests = Digests()
-        self._purged_at = -math.inf
+        self._purges = 0
         limits = provider.limits
         self._told = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
         self._signed = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
@@ -91,7 +96,7 @@ class Verifier:
     def recall(self, credential: Credential, key: bytes, wish: Wish, now: float) -> Known | None:
         """What is known and may be believed at `now`, seconds since the epoch; `None` if somebody must be asked."""
         if self._is_for_keys(credential, wish.order):
-            known = self._believed(self._signed, key, wish.patience, now)
+            known = self._signed_of(key, wish, now)
         else:
             known = self._told_of(credential, key, wish, now)
             if known is None and self._introspection is not None and self._introspection.rests:
@@ -129,31 +134,35 @@ class Verifier:
         token = from_introspection(claims, self.provider.dialect)
         return Rejected(token.code, token.detail, now) if isinstance(token, Invalid) else Active(token, now)
 
-    def purge(self, client_id: str | None = None) -> int:
-        """Drop the tokens of a client, or all; how many there were. An answer that is under way is not kept either."""
-        self._purged_at = self._clock.time()
-        return sum(
-            shelf.forget(lambda fact: client_id is None or fact.token.client_id == client_id)
-            for shelf in (self._told, self._signed)
-        )
+    async def purge(self, client_id: str | None = None) -> int:
+        """Drop the tokens of a client, or all; how many there were. An answer that is under way is not kept either.
 
-    def _believed(self, shelf: Shelf, key: bytes, patience: Patience, now: float) -> Known | None:
-        fact = shelf.get(key)
-        if fact is None or isinstance(fact, NotIntrospectable) or not patience.believes(fact, now):
-            return None
-        return Known(fact, "hit" if isinstance(fact, Active) else "negative")
+        None of them counts any more from the call on. Setting a million of them free takes a while, in small steps.
+        """
+        self._purges += 1
+        shelves = (self._told, self._signed)
+        steps = [shelf.forget_all() if client_id is None else shelf.forget(client_id) for shelf in shelves]
+        # To its end, even if nobody waits for it.
+        return await asyncio.shield(self._tasks.start(_all_of(steps)))
 
     def _told_of(self, credential: Credential, key: bytes, wish: Wish, now: float) -> Known | None:
         """What the provider said, or the keys where it said that this is not for it to say."""
         fact = self._told.get(key)
-        if isinstance(fact, NotIntrospectable):
-            if wish.order is Order.INTROSPECT_ONLY or not wish.patience.believes(fact, now):
-                return None
-            return self._believed(self._signed, key, wish.patience, now)
-        known = self._believed(self._told, key, wish.patience, now)
-        if known is not None and isinstance(known.fact, Active):
-            self._refresh_ahead(credential, key, known.fact, wish.patience, now)
-        return known
+        if fact is None or not wish.patience.believes(fact, now):
+            return None
+        if isinstance(fact, Active):
+            self._refresh_ahead(credential, key, fact, wish.patience, now)
+            return Known(fact, "hit")
+        if isinstance(fact, Rejected):
+            return Known(fact, "negative")
+        return None if wish.order is INTROSPECT_ONLY else self._signed_of(key, wish, now)
+
+    def _signed_of(self, key: bytes, wish: Wish, now: float) -> Known | None:
+        """What the keys said."""
+        fact = self._signed.get(key)
+        if fact is None or isinstance(fact, NotIntrospectable) or not wish.patience.believes(fact, now):
+            return None
+        return Known(fact, "hit" if isinstance(fact, Active) else "negative")
 
     def _refresh_ahead(self, credential: Credential, key: bytes, fact: Active, patience: Patience, now: float) -> None:
         if now - fact.asked_at < AHEAD * patience.age(fact) or self._introspection is None or self._introspection.rests:
@@ -174,7 +183,7 @@ class Verifier:
         """What the keys said before, where they may stand in for the provider."""
         if not _keys_may_stand_in(credential, wish.order):
             return None
-        known = self._believed(self._signed, key, wish.patience, now)
+        known = self._signed_of(key, wish, now)
         return None if known is None or self._contradicts(known.fact, key) else known
 
     def _contradicts(self, fact: Active | Rejected, key: bytes) -> bool:
@@ -189,13 +198,12 @@ class Verifier:
 
     def _is_for_keys(self, credential: Credential, order: Order) -> bool:
         """Whether the keys judge the credential: what the provider told another route of it then counts for nothing."""
-        match order:
-            case Order.KEYS_ONLY:
-                return True
-            case Order.KEYS_FIRST if credential.looks_like_jwt and not self._keys.are_missing:
-                return True
-            case Order.INTROSPECT_ONLY:
-                return False
+        if order is INTROSPECT_ONLY:
+            return False
+        if order is KEYS_ONLY:
+            return True
+        if order is KEYS_FIRST and credential.looks_like_jwt and not self._keys.are_missing:
+            return True
         return not self._introspects(credential)
 
     async def _ask(self, credential: Credential, key: bytes, wish: Wish) -> Active | Rejected | Known:
@@ -203,7 +211,7 @@ class Verifier:
             try:
                 return await self._check(credential, key)
             except Unavailable as failure:
-                if wish.order is not Order.KEYS_FIRST or not self._introspects(credential):
+                if wish.order is not KEYS_FIRST or not self._introspects(credential):
                     raise
                 log.info("the keys of %s are not to be had: %s", self.provider.name, failure)
         if not self._introspects(credential):
@@ -214,7 +222,7 @@ class Verifier:
             return await self._way_round(credential, key, wish, failure)
         if not isinstance(fact, NotIntrospectable):
             return fact
-        if wish.order is Order.INTROSPECT_ONLY:
+        if wish.order is INTROSPECT_ONLY:
             return _not_introspected(self._clock.time())
         return await self._check(credential, key)
 
@@ -253,8 +261,9 @@ class Verifier:
 
     async def _introspect(self, credential: Credential, key: bytes) -> Fact:
         assert self._introspection is not None  # noqa: S101 - seen to by the callers
+        purges = self._purges
         fact = await self._introspection.ask(credential)
-        if isinstance(fact, Rejected) or fact.asked_at >= self._purged_at:
+        if isinstance(fact, Rejected) or purges == self._purges:
             self._told.put(key, fact)
         return fact
 
@@ -275,13 +284,22 @@ class Verifier:
             self._keeping = self._tasks.start(self._keys.keep_fresh())
 
 
+async def _all_of(steps: Sequence[Iterator[int]]) -> int:
+    """The sum of what the steps give; others have their turn between two of them."""
+    total = 0
+    for number in chain.from_iterable(steps):
+        total += number
+        await asyncio.sleep(0)
+    return total
+
+
 def _not_introspected(now: float) -> Rejected:
     return Rejected("token_not_introspectable", "The provider does not introspect this token.", now)
 
 
 def _keys_may_stand_in(credential: Credential, order: Order) -> bool:
     """Whether keys can say anything of the credential, and the route lets them when the provider does not answer."""
-    return credential.looks_like_jwt and order is not Order.INTROSPECT_ONLY
+    return credential.looks_like_jwt and order is not INTROSPECT_ONLY
 
 
 @asynccontextmanager

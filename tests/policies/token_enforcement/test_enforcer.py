@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.clients import Contract, Directory
+from gateway.clients import Contract, Directory, Register
 from gateway.policy import Allow, Decision, Deny, Policy, Principal, Unavailable
 from gateway.providers import Endpoints, Limits, Order
 from policies.token_enforcement import TokenEnforcement
@@ -349,20 +349,42 @@ async def test_a_client_without_a_contract_has_no_tier() -> None:
     assert principal.tier is None
 
 
-async def test_a_contract_that_changes_counts_for_the_next_request() -> None:
-    gold = Contract(provider="idp", client_id="mobile", api="orders", tier="gold")
-    directory = Directory([gold])
-    async with staged(directory=directory) as stage:
+async def test_a_contract_that_comes_changes_and_goes_counts_for_the_next_request_with_a_remembered_token() -> None:
+    register = Register()
+    register.replace([], [])
+    async with staged(directory=Directory(register=register)) as stage:
         stage.idp.says[OPAQUE] = active()
-        policy = await stage.route(contract="required")
-        key = ("idp", "mobile", "orders")
-        for tier in ("gold", "silver", "gold"):
-            directory._in_force[key] = replace(gold, tier=tier)
-            principal = allowed(await stage.decide(policy, OPAQUE)).principal
-            assert principal is not None
-            assert principal.tier == tier
-        del directory._in_force[key]
-        assert denied(await stage.decide(policy, OPAQUE)) == (403, "client_without_contract")
+        required, ignored = await stage.route(contract="required"), await stage.route(contract="ignored")
+        assert denied(await stage.decide(required, OPAQUE)) == (403, "client_without_contract")
+        assert tier_of(await stage.decide(ignored, OPAQUE)) is None
+        for tier in ("gold", "silver", None, "gold"):
+            register.change(("idp", "mobile"), [contract(tier)], blocked=False)
+            for policy in (required, ignored) * 2:
+                assert tier_of(policy.decide(request(OPAQUE))) == tier
+        register.change(("idp", "mobile"), [], blocked=False)
+        assert denied(await stage.decide(required, OPAQUE)) == (403, "client_without_contract")
+        assert tier_of(await stage.decide(ignored, OPAQUE)) is None
+        assert stage.idp.introspections == 1
+
+
+async def test_nobody_is_let_in_or_refused_before_the_contracts_have_been_read() -> None:
+    async with staged(directory=Directory(register=Register())) as stage:
+        stage.idp.says[OPAQUE] = active()
+        for policy in (await stage.route(contract="required"), await stage.route()):
+            for _ in range(2):
+                with pytest.raises(Unavailable) as caught:
+                    await stage.decide(policy, OPAQUE)
+                assert caught.value.code == "contracts_unknown"
+
+
+def contract(tier: str | None) -> Contract:
+    return Contract(provider="idp", client_id="mobile", api="orders", tier=tier)
+
+
+def tier_of(decision: object) -> str | None:
+    assert isinstance(decision, Allow)
+    assert decision.principal is not None
+    return decision.principal.tier
 
 
 # --- several providers ---

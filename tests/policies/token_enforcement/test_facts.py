@@ -1,13 +1,11 @@
 """What is known of credentials, and for how long it may be believed."""
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.token_enforcement.claims import Token
-from policies.token_enforcement.facts import RESTEP, Active, Digests, Fact, NotIntrospectable, Patience, Rejected, Shelf
+from policies.token_enforcement.facts import RESTEP, Active, Digests, Fact, NotIntrospectable, Patience, Rejected
 from tests.fakes import NOON
 
 
@@ -90,103 +88,6 @@ def test_who_was_received_before_the_question_was_asked_may_believe_the_answer()
 def test_a_fact_from_the_far_future_is_not_believed() -> None:
     assert not Patience().believes(verified(), NOON - RESTEP)
     assert not Patience(max_age=1e9).believes(verified(), NOON - 3600)
-
-
-# --- the shelf ---
-
-
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf(verified=100, rejected=10)
-
-
-FACTS = st.sampled_from([verified(), rejected(), NotIntrospectable(NOON)])
-
-
-@given(facts=st.lists(st.tuples(st.sampled_from([b"a", b"b"]), FACTS)))
-def test_what_was_learned_last_is_what_is_known(facts: list[tuple[bytes, Fact]]) -> None:
-    shelf = Shelf(verified=10, rejected=10)
-    expected: dict[bytes, Fact] = {}
-    for key, fact in facts:
-        shelf.put(key, fact)
-        expected[key] = fact
-    assert {key: shelf.get(key) for key in expected} == expected
-    assert len(shelf) == len(expected)
-
-
-def test_nothing_is_known_of_what_was_never_put(shelf: Shelf) -> None:
-    assert shelf.get(b"a") is None
-
-
-def test_an_answer_that_was_overtaken_does_not_replace_the_younger_one(shelf: Shelf) -> None:
-    shelf.put(b"a", rejected(NOON))
-    shelf.put(b"a", verified(NOON - 1))
-    assert shelf.get(b"a") == rejected(NOON)
-
-
-@pytest.mark.case("C135")
-def test_a_rejection_counts_even_if_it_was_overtaken(shelf: Shelf) -> None:
-    # Two answers so close together cannot be put in order once a clock was set back, and a no is the safer one.
-    shelf.put(b"a", verified(NOON))
-    shelf.put(b"a", rejected(NOON - 1))
-    assert shelf.get(b"a") == rejected(NOON - 1)
-
-
-@pytest.mark.case("C279")
-def test_a_fact_from_before_the_clock_was_set_back_gives_way(shelf: Shelf) -> None:
-    shelf.put(b"a", rejected(NOON + 3600))
-    shelf.put(b"a", verified(NOON))
-    assert shelf.get(b"a") == verified(NOON)
-
-
-@pytest.mark.case("C152")
-def test_neither_kind_grows_beyond_its_room(shelf: Shelf) -> None:
-    for key in keys(1000):
-        shelf.put(b"v" + key, verified())
-        shelf.put(b"r" + key, rejected())
-    assert len(shelf) == 110
-
-
-@pytest.mark.case("C164")
-def test_a_shelf_without_room_keeps_nothing() -> None:
-    shelf = Shelf(verified=0, rejected=0)
-    for fact in (verified(), rejected(), NotIntrospectable(NOON)):
-        shelf.put(b"a", fact)
-        assert shelf.get(b"a") is None
-
-
-@pytest.mark.case("C152")
-def test_invented_tokens_do_not_push_out_good_ones(shelf: Shelf) -> None:
-    good = [b"good" + key for key in keys(100)]
-    for key in good:
-        shelf.put(key, verified())
-    for key in keys(10_000):
-        shelf.put(key, rejected())
-    assert all(shelf.get(key) == verified() for key in good)
-
-
-@pytest.mark.case("C152")
-def test_tokens_in_use_are_not_pushed_out_by_many_that_are_used_once(shelf: Shelf) -> None:
-    hot = [b"hot" + key for key in keys(50)]
-    for key in hot:
-        shelf.put(key, verified())
-    for key in keys(10_000):
-        shelf.put(key, verified())
-        if key[-1] % 20 == 0:
-            assert all(shelf.get(hot_key) is not None for hot_key in hot)
-
-
-def test_the_doomed_are_forgotten_and_counted(shelf: Shelf) -> None:
-    shelf.put(b"a", Active(token(client_id="mobile"), NOON))
-    shelf.put(b"b", Active(token(client_id="batch"), NOON))
-    shelf.put(b"c", NotIntrospectable(NOON))
-    shelf.put(b"d", rejected())
-    assert shelf.forget(lambda fact: fact.token.client_id == "mobile") == 1
-    assert [key for key in (b"a", b"b", b"c", b"d") if shelf.get(key)] == [b"b", b"c", b"d"]
-
-
-def keys(count: int) -> Iterator[bytes]:
-    return (index.to_bytes(4) for index in range(count))
 
 
 # --- names ---

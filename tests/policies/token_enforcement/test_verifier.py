@@ -653,10 +653,27 @@ async def test_purging_forgets_the_tokens_of_one_client_or_all() -> None:
         stage.idp.says |= {"a": active(client_id="mobile"), "b": active(client_id="batch")}
         await stage.decide(route, "a")
         await stage.decide(route, "b")
-        assert stage.verifier.purge("mobile") == 1
+        assert await stage.verifier.purge("mobile") == 1
         assert cache_note(await stage.decide(route, "a")) == "miss"
         assert cache_note(await stage.decide(route, "b")) == "hit"
-        assert stage.verifier.purge() == 2
+        assert await stage.verifier.purge() == 2
+
+
+async def test_a_purge_that_nobody_waits_for_comes_to_its_end() -> None:
+    async with staged() as stage:
+        route = await stage.route()
+        stage.idp.says |= {"a": active(client_id="mobile"), "b": active(client_id="batch")}
+        for token in ("a", "b"):
+            await stage.decide(route, token)
+        tasks = Tasks()
+        purging = tasks.start(stage.verifier.purge("mobile"))
+        await asyncio.sleep(0)
+        assert len(stage.verifier._told) == 2
+        purging.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(stage.verifier._told) == 1
+        await tasks.close()
 
 
 async def test_a_yes_that_was_asked_for_before_a_purge_is_not_kept() -> None:
@@ -668,7 +685,7 @@ async def test_a_yes_that_was_asked_for_before_a_purge_is_not_kept() -> None:
         waiting = tasks.start(stage.decide(route, OPAQUE))
         await stage.idp.fetch.until_asked(INTROSPECTION, 1)
         stage.clock.move(0.1)
-        stage.verifier.purge("mobile")
+        await stage.verifier.purge("mobile")
         stage.idp.fetch.release()
         await waiting
         stage.clock.move(0.1)
