@@ -1,0 +1,179 @@
+"""Decisions about contracts: approve, refuse, revoke, restore, and another tier."""
+
+from dataclasses import replace
+
+from gateway.clients.authority import must_decide, named
+from gateway.clients.client import Actor, Agreement, Client, ClientState, Registered
+from gateway.clients.life import NotPossible, State, Verb, after
+from gateway.clients.mistakes import Conflict
+from gateway.clients.offers import check_tier, still_there, told
+from gateway.clients.office import Office, keys_of
+from gateway.clients.registering import introduce, keep, settle
+from gateway.clients.store.transaction import Transaction
+from gateway.clients.words import written
+
+PAST = {
+    Verb.APPROVE: "contract.approved",
+    Verb.REFUSE: "contract.refused",
+    Verb.REVOKE: "contract.revoked",
+    Verb.RESTORE: "contract.restored",
+}
+"""As the audit log and the notices call it."""
+
+
+async def approve(office: Office, id_: str, by: Actor, tier: str | None, reason: str) -> Agreement:
+    """Let an application use an API, with the tier that it asked for or another one."""
+    must_decide(by)
+    return await _put_in_force(office, id_, by, Verb.APPROVE, tier, reason)
+
+
+async def restore(office: Office, id_: str, by: Actor, reason: str) -> Agreement:
+    """Put a revoked contract back in force; the application stays registered as it was."""
+    must_decide(by)
+    return await _put_in_force(office, id_, by, Verb.RESTORE, None, reason)
+
+
+async def refuse(office: Office, id_: str, by: Actor, reason: str) -> Agreement:
+    """Say no; it may be asked for again."""
+    must_decide(by)
+    return await _end(office, id_, by, Verb.REFUSE, reason)
+
+
+async def revoke(office: Office, id_: str, by: Actor, reason: str) -> Agreement:
+    """End a contract in force: it counts no more when this returns."""
+    must_decide(by)
+    return await _end(office, id_, by, Verb.REVOKE, reason)
+
+
+async def change_tier(office: Office, id_: str, tier: str | None, by: Actor) -> Agreement:
+    """Another tier: at once where nobody has to say yes to it, else asked for, beside the tier in force."""
+    agreement, client = await office.agreement(id_, by)
+    if agreement.state not in (State.REQUESTED, State.ACTIVE):
+        raise Conflict(f"A contract that is {agreement.state} has no tier to change.", "not_possible")
+    api = still_there(office.catalogue, agreement.api)
+    check_tier(office.catalogue, api, tier, held=agreement.tier)
+    if (
+        agreement.state is State.REQUESTED
+        or by.decides
+        or tier == agreement.tier
+        or office.catalogue.is_automatic(agreement.api, tier)
+    ):
+        changed = replace(agreement, tier=tier, asked_tier=tier)
+    else:
+        changed = replace(agreement, asked_tier=tier)
+    return await _save_tier(office, client, agreement, changed, by)
+
+
+async def grant(
+    office: Office, client: Client, agreement: Agreement, by: Actor, verb: Verb, tier: str | None, reason: str
+) -> Agreement:
+    """Put a contract in force for a client that nobody else works on; its provider comes to know it, if need be."""
+    active = _decided(office, agreement, verb, by, reason, tier)
+
+    async def write(transaction: Transaction) -> None:
+        await transaction.save_agreement(active, before=agreement.state)
+        await office.note(transaction, by, PAST[verb], active.client, active, reason)
+
+    known = await _at_provider(office, client, agreement.api, by)
+    if known is None:
+        async with office.store.begin() as transaction:
+            await write(transaction)
+            await _changed(transaction, client)
+        kept = client
+    else:
+        kept = await keep(office, known[0], known[1], by, known[2], write=write)
+    await _spread(office, kept)
+    office.tell(PAST[verb], kept, active, reason=reason)
+    return active
+
+
+async def _put_in_force(office: Office, id_: str, by: Actor, verb: Verb, tier: str | None, reason: str) -> Agreement:
+    agreement, _ = await office.agreement(id_, by)
+
+    async def work() -> Agreement:
+        async with office.alone_with(agreement.client) as client:
+            if client.state is ClientState.DELETED:
+                raise Conflict("This application was deleted.", "not_possible")
+            now, _ = await office.agreement(id_, by)
+            await _check_step(office, client, now, verb)
+            api = still_there(office.catalogue, now.api)
+            if tier is not None:
+                check_tier(office.catalogue, api, tier, held=now.tier)
+            return await grant(office, await settle(office, client, by), now, by, verb, tier or now.tier, reason)
+
+    return await office.finish(work())
+
+
+async def _end(office: Office, id_: str, by: Actor, verb: Verb, reason: str) -> Agreement:
+    agreement, client = await office.agreement(id_, by)
+    await _check_step(office, client, agreement, verb)
+    ended = _decided(office, agreement, verb, by, reason, agreement.tier)
+    async with office.store.begin() as transaction:
+        await transaction.save_agreement(ended, before=agreement.state)
+        await office.note(transaction, by, PAST[verb], ended.client, ended, reason)
+        await _changed(transaction, client)
+    await _spread(office, client)
+    office.tell(PAST[verb], client, ended, reason=reason)
+    return ended
+
+
+async def _check_step(office: Office, client: Client, agreement: Agreement, verb: Verb) -> None:
+    try:
+        after(agreement.state, verb)
+    except NotPossible as error:
+        # Perhaps it was done, and the answer did not arrive: then at least every worker is to know.
+        await _spread(office, client)
+        raise Conflict(f"This cannot be done: {error}.", "not_possible") from None
+
+
+async def _at_provider(office: Office, client: Client, api: str, by: Actor) -> tuple[Client, Registered, str] | None:
+    """What the provider said, for `keep`, where it had to be told something because of a contract for that API."""
+    apis = {*await office.apis(client, State.ACTIVE), api}
+    metadata = told(client, apis, office.catalogue)
+    if client.state is not ClientState.REGISTERED:
+        return *await introduce(office, client, metadata, by), "client.registered"
+    registered = await office.registered(client)
+    known = registered.reply.get("scope")
+    registrar = office.registrar(client.provider)
+    if not isinstance(known, str) or set(metadata.scopes) <= set(known.split()):
+        return None
+    if not registrar.capabilities_of(registered).update:
+        return None
+    return client, await registrar.update(registered, metadata), "client.updated"
+
+
+async def _save_tier(office: Office, client: Client, before: Agreement, changed: Agreement, by: Actor) -> Agreement:
+    verb = (
+        "contract.tier_asked"
+        if changed.tier == before.tier and changed.tier != changed.asked_tier
+        else "contract.tier_changed"
+    )
+    async with office.store.begin() as transaction:
+        await transaction.save_agreement(changed, before=before.state)
+        await office.note(transaction, by, verb, changed.client, changed, f"{before.tier} → {changed.asked_tier}")
+        await _changed(transaction, client)
+    await _spread(office, client)
+    asks = verb == "contract.tier_asked" or changed.state is State.REQUESTED
+    office.tell(verb, client, changed, audience="owners" if asks else "developer")
+    return changed
+
+
+def _decided(office: Office, agreement: Agreement, verb: Verb, by: Actor, reason: str, tier: str | None) -> Agreement:
+    return replace(
+        agreement,
+        state=after(agreement.state, verb),
+        tier=tier,
+        decision_reason=written(reason, office.options.longest_reason),
+        decided_by=named(by),
+        decided_at=office.clock.time(),
+    )
+
+
+async def _changed(transaction: Transaction, client: Client) -> None:
+    for key in keys_of(client):
+        await transaction.changed(key)
+
+
+async def _spread(office: Office, client: Client) -> None:
+    for key in keys_of(client):
+        await office.spread(key)
