@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.caller import Limits, Timeouts
 from gateway.chain import Chain, Step
-from gateway.clients import Contract, Directory
+from gateway.clients import Contract, Directory, Register
 from gateway.conditions import Condition, condition
 from gateway.fetch import open_fetch
 from gateway.headers import Forwarding, HeaderNames, Style
@@ -18,6 +18,7 @@ from gateway.proxy import Proxy
 from gateway.router import Route, Router
 from gateway.services import Opens, Services
 from gateway.settings import Settings
+from gateway.settings.catalogue import tiers
 from gateway.settings.routes import PolicyEntry, RouteSettings, UpstreamSettings, When
 from gateway.sharing import Lease, Shared
 from gateway.tasks import Tasks
@@ -31,6 +32,8 @@ class World:
     clock: Clock
     metrics: Metrics
     shared: Shared
+    register: Register | None = None
+    """The contracts of the store; `None` where there is no store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +95,13 @@ class _Opening:
         stack.push_async_callback(self._lease.end)
         stack.push_async_callback(self._tasks.close)
         self._providers: dict[str, Provider] = {name: settings.provider(name) for name in settings.providers}
-        self._directory = Directory(
+        configured = [
             Contract(provider=client.provider, client_id=client.client_id, api=api, tier=client.tier)
             for client in settings.clients
             for api in client.apis
-        )
+        ]
+        self._directory = Directory(configured, world.register)
+        self._tiers = tiers(settings.tiers)
 
     async def route(self, name: str, route: RouteSettings) -> Route[Upstream]:
         """A route with its policies and its upstream open."""
@@ -139,6 +144,7 @@ class _Opening:
             share=self._lease,
             providers=self._providers,
             directory=self._directory,
+            tiers=self._tiers,
         )
         return await self._stack.enter_async_context(configured.open(services))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
 from gateway.clients import Directory
+from gateway.clients.catalogue import Tier
 from gateway.policy import Policy
 from gateway.ports import Clock, Fetch, Metrics
 from gateway.providers import Provider, Transport
@@ -44,6 +45,7 @@ class Services:
     share: Sharing
     providers: Mapping[str, Provider] = field(default_factory=dict)
     directory: Directory = field(default_factory=Directory)
+    tiers: Mapping[str, Tier] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ class Limit:
     """So many requests in a window of time."""
 
     requests: int
-    seconds: float
+    seconds: int
     visible: bool = True
     """Whether developers and callers are told of it."""
 

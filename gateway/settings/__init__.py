@@ -6,16 +6,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
+from gateway.clients.store.options import StoreOptions
 from gateway.providers import Provider
+from gateway.providers.registration import Registration
+from gateway.settings.catalogue import ApiSettings, TierSettings
 from gateway.settings.clients import ClientSettings
 from gateway.settings.cross_checks import Parts, cross_check
 from gateway.settings.files import check_files
 from gateway.settings.front import AdminSettings, Drain, RequestLimits, Timeouts, TlsSettings
 from gateway.settings.grammar import Address, Listen, Name, Network
 from gateway.settings.listening import check_admin_token, check_listening, warn_listening
+from gateway.settings.management import Management
 from gateway.settings.mistakes import Mistake, SettingsError, Wrong
 from gateway.settings.operation import AccessLog, Problems, Reload
-from gateway.settings.providers import ProviderSettings, provider
+from gateway.settings.portal import PortalSettings
+from gateway.settings.providers import ProviderSettings, provider, registration
 from gateway.settings.pruned import Pruned
 from gateway.settings.report import Report
 from gateway.settings.route_checks import warn_routes
@@ -54,7 +59,7 @@ class Settings(Section):
     """What one request may be."""
     timeouts: Timeouts = Timeouts()
     """How long we wait for callers."""
-    express: bool = False
+    express: bool = True
     """Whether plain requests take the express lane, which is faster and decides the same."""
     drain: Drain = Drain()
     """How the process stops."""
@@ -69,7 +74,17 @@ class Settings(Section):
     providers: dict[Name, ProviderSettings] = {}  # noqa: RUF012 - pydantic copies it, and nobody writes to it
     """Identity providers by name."""
     clients: tuple[ClientSettings, ...] = ()
-    """Clients and what they may use, for routes with `contract: required`."""
+    """Clients and what they may use, for routes with `contract: required`; beside those of the store."""
+    tiers: dict[Name, TierSettings] = {}  # noqa: RUF012 - as above
+    """How much a client may call, by name."""
+    apis: dict[Name, ApiSettings] = {}  # noqa: RUF012 - as above
+    """The APIs of the routes, as developers see them."""
+    store: StoreOptions | None = None
+    """Where applications and contracts are kept. Null: only `clients` have contracts."""
+    management: Management = Management()
+    """What people may do about them. Needs a store."""
+    portal: PortalSettings | None = None
+    """The developer portal. Null: there is none. Needs a store."""
     routes: dict[Name, RouteSettings] = Field(examples=[{}])
     """Routes by name."""
 
@@ -91,6 +106,13 @@ class Settings(Section):
         Raises KeyError when there is none of that name.
         """
         return provider(name, self.providers[name])
+
+    def registration(self, name: str) -> Registration | None:
+        """How clients are registered at a provider, with its preset applied; `None` where they are not.
+
+        Raises KeyError when there is no provider of that name.
+        """
+        return registration(self.providers[name])
 
 
 def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -128,7 +150,7 @@ def parse(text: str, *, name: str = NAME, environment: Mapping[str, str] = os.en
 
 def _cross_check(settings: Settings, data: Plain, rest: Pruned, report: Report) -> None:
     if not report.faulty(("listen",)) and not report.faulty(("admin",)):
-        for path, fault in check_listening(settings.listen, settings.admin.listen):
+        for path, fault in check_listening(settings.listen, settings.admin.listen, settings.portal):
             report.wrong(path, fault)
     if not report.faulty(("admin",)):
         for path, fault in check_admin_token(settings.admin):
@@ -136,6 +158,11 @@ def _cross_check(settings: Settings, data: Plain, rest: Pruned, report: Report) 
     parts = Parts(
         providers=settings.providers,
         clients=settings.clients,
+        tiers=settings.tiers,
+        apis=settings.apis,
+        store=settings.store,
+        management=settings.management,
+        portal=settings.portal,
         routes=settings.routes,
         whole=data,
         original=rest.original,

@@ -18,7 +18,7 @@ def check_clients(
         for position, api in enumerate(client.apis):
             path = ("clients", index, "apis", position)
             if api not in apis:
-                yield Wrong(path, f"no route belongs to the API {api}{_or_one_of(api, apis)}")
+                yield Wrong(path, f"no route belongs to the API {api}{or_one_of(api, apis)}")
             elif (client.provider, client.client_id, api) in known:
                 yield Wrong(path, f"the client already has a contract for {api}; keep one")
             known.add((client.provider, client.client_id, api))
@@ -26,8 +26,9 @@ def check_clients(
 
 def no_provider(name: str, providers: Collection[str]) -> str:
     """What to say of the name of a provider that does not exist."""
-    return f"no provider is called {name}{_or_one_of(name, providers)}"
+    return f"no provider is called {name}{or_one_of(name, providers)}"
 
 
-def _or_one_of(name: str, known: Collection[str]) -> str:
+def or_one_of(name: str, known: Collection[str]) -> str:
+    """How to go on after the name of something that does not exist."""
     return meant(name, known) or (f"; write one of {', '.join(sorted(known))}" if known else "; there is none")

@@ -5,11 +5,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.clients.store.options import StoreOptions
 from gateway.plugins import mistakes_of
 from gateway.providers import Provider
+from gateway.settings.catalogue import ApiSettings, TierSettings
+from gateway.settings.catalogue_checks import Names, check_catalogue
 from gateway.settings.client_checks import check_clients
 from gateway.settings.clients import ClientSettings
+from gateway.settings.management import Management
+from gateway.settings.management_checks import check_management, check_store
 from gateway.settings.mistakes import Path, Wrong
+from gateway.settings.portal import PortalSettings
+from gateway.settings.portal_checks import check_portal
 from gateway.settings.provider_checks import check_providers
 from gateway.settings.providers import ProviderSettings, provider
 from gateway.settings.route_checks import check_routes
@@ -23,6 +30,11 @@ class Parts:
 
     providers: Mapping[str, ProviderSettings]
     clients: tuple[ClientSettings, ...]
+    tiers: Mapping[str, TierSettings]
+    apis: Mapping[str, ApiSettings]
+    store: StoreOptions | None
+    management: Management
+    portal: PortalSettings | None
     routes: Mapping[str, RouteSettings]
     whole: Plain
     original: Callable[[Path], Path]
@@ -39,8 +51,28 @@ def cross_check(parts: Parts, found: Callable[[Path, str], None], faulty: Callab
     providers = _members(parts.whole, "providers")
     tell(check_providers(parts.providers, faulty))
     tell(check_clients(parts.clients, providers, _apis(parts.whole)))
+    names = Names(
+        providers=providers,
+        registering={name for name, each in providers.items() if isinstance(each, dict) and each.get("registration")},
+        tiers=_members(parts.whole, "tiers"),
+        apis=_apis(parts.whole),
+    )
+    tell(check_catalogue(parts.apis, parts.clients, names))
+    if parts.store is not None:
+        tell(_below(("store",), check_store(parts.store)))
+    tell(_below(("management",), check_management(parts.management)))
+    if parts.portal is not None:
+        tell(_below(("portal",), check_portal(parts.portal, providers, _resolved(parts.providers))))
+        if not _members(parts.whole, "store"):
+            found(("portal",), "needs a store; write one, `store: {encryption_keys: [...]}` is enough")
     tell(check_routes(parts.routes, faulty))
     tell(_policies(parts, {name for name in providers if faulty(("providers", name))}))
+
+
+def _below(path: Path, wrongs: Iterator[Wrong]) -> Iterator[Wrong]:
+    """The same, where paths start at the whole file."""
+    for wrong in wrongs:
+        yield Wrong((*path, *wrong.path), wrong.text)
 
 
 def _policies(parts: Parts, unsound: Collection[str]) -> Iterator[Wrong]:

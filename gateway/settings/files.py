@@ -46,7 +46,9 @@ def _named(data: Plain, path: Path) -> Iterator[tuple[Path, str]]:
 def _is_option(path: Path) -> bool:
     """Whether names at this path are options, rather than names that somebody chose."""
     match path:
-        case ("tls",) | ("providers", str(), "transport") | ("routes", str(), "upstream"):
+        case ("tls",) | ("portal", "tls") | ("apis", str()) | ("management", "notices", str()):
+            return True
+        case ("providers", str(), "transport") | ("routes", str(), "upstream"):
             return True
         case ("routes", str(), "policies", int(), str()):
             return True

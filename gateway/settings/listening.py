@@ -9,6 +9,7 @@ from gateway.settings.credentials import WELL_KNOWN
 from gateway.settings.front import AdminSettings
 from gateway.settings.grammar import Address
 from gateway.settings.mistakes import Path, Wrong
+from gateway.settings.portal import PortalSettings
 from gateway.settings.providers import secret_of
 
 ANY = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
@@ -16,13 +17,15 @@ SHORTEST_TOKEN = 16
 """Characters; whoever reaches the port may try as many as they like."""
 
 
-def check_listening(listen: Sequence[Address], admin: Address) -> Iterator[Wrong]:
+def check_listening(listen: Sequence[Address], admin: Address, portal: PortalSettings | None) -> Iterator[Wrong]:
     """Addresses that cannot be had twice."""
     all_of_them: list[tuple[Path, Address]] = [(("listen", index), address) for index, address in enumerate(listen)]
     all_of_them.append((("admin", "listen"), admin))
-    for (_, first), (path, second) in combinations(all_of_them, 2):
+    if portal is not None:
+        all_of_them.append((("portal", "listen"), portal.listen))
+    for (taken, first), (path, second) in combinations(all_of_them, 2):
         if first.port == second.port != 0 and (first.host == second.host or {first.host, second.host} & set(ANY)):
-            where = "already taken by listen" if path[0] == "admin" else "written twice"
+            where = f"already taken by {taken[0]}" if path[0] != "listen" else "written twice"
             yield Wrong(path, f"the port {second.port} is {where}; write another one")
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from gateway.providers import Endpoints, Order
+from gateway.providers import ClientAuthentication, Endpoints, Order
 from gateway.providers.presets import PRESETS
-from gateway.settings.credentials import check_credentials
+from gateway.settings.credentials import check_credentials, check_header, check_secret
 from gateway.settings.mistakes import Path, Wrong
 from gateway.settings.providers import ProviderSettings, dialect, endpoints
-from gateway.settings.urls import issuer_fault, provider_url_fault, url_fault
+from gateway.settings.urls import is_local, issuer_fault, provider_url_fault, url_fault
 
 ORDERS: dict[Order, tuple[str, ...]] = {
     Order.INTROSPECT_THEN_KEYS: ("introspection", "jwks"),
@@ -38,10 +38,56 @@ def _provider(settings: ProviderSettings) -> Iterator[Wrong]:
     yield from _urls(settings)
     yield from _origin(settings)
     yield from _order(settings)
-    yield from check_credentials(settings)
+    yield from _clients(settings)
+    yield from _registration(settings)
     yield from _certificate(settings)
     for section in ("transport", "limits", "keys"):
         yield from _numbers((section,), getattr(settings, section))
+
+
+def _clients(settings: ProviderSettings) -> Iterator[Wrong]:
+    """Our own clients there."""
+    registration = settings.registration
+    for path, written in (
+        (("introspection",), settings.introspection),
+        (("registration", "client"), None if registration is None else registration.client),
+    ):
+        if written is None:
+            continue
+        if (
+            written.authentication is ClientAuthentication.TLS_CLIENT_AUTH
+            and settings.transport.certificate_file is None
+        ):
+            text = "is missing; tls_client_auth shows our certificate, write its path"
+            yield Wrong(("transport", "certificate_file"), text)
+        for wrong in check_credentials(written, local=_is_local(settings)):
+            yield Wrong((*path, *wrong.path), wrong.text)
+
+
+def _is_local(settings: ProviderSettings) -> bool:
+    url = settings.issuer or settings.endpoints.introspection
+    return url is not None and is_local(url)
+
+
+def _registration(settings: ProviderSettings) -> Iterator[Wrong]:
+    registration = settings.registration
+    if registration is None:
+        return
+    opens = ("authorization", "initial_access_token", "client")
+    for name in [name for name in opens if getattr(registration, name) is not None][1:]:
+        text = f"is too much; write one of {', '.join(opens)}, or none where registration is open to anybody"
+        yield Wrong(("registration", name), text)
+    for name in ("authorization", "initial_access_token"):
+        value = getattr(registration, name)
+        yield from check_header(("registration", name), value)
+        if not _is_local(settings):
+            yield from check_secret(("registration", name), value)
+    for name in ("grant_types", "authentication"):
+        if not getattr(registration, name):
+            yield Wrong(("registration", name), "is empty; write what developers may choose from")
+    fault = None if registration.client_url is None else _template_fault(registration.client_url)
+    if fault is not None:
+        yield Wrong(("registration", "client_url"), fault)
 
 
 def _urls(settings: ProviderSettings) -> Iterator[Wrong]:
@@ -84,6 +130,21 @@ def _order(settings: ProviderSettings) -> Iterator[Wrong]:
         yield Wrong(("introspection",), text)
 
 
+def _template_fault(template: str) -> str | None:
+    if "{client_id}" not in template:
+        return 'lacks the client; write it with {client_id}, as in "{registration}/{client_id}"'
+    rest = (
+        template.replace("{client_id}", "id")
+        .replace("{registration}", "https://registration")
+        .replace("{origin}", "https://origin")
+    )
+    return (
+        "has a name in braces that is not known; write {registration} or {origin}, and {client_id}"
+        if "{" in rest
+        else None
+    )
+
+
 def _certificate(settings: ProviderSettings) -> Iterator[Wrong]:
     if settings.transport.key_file is not None and settings.transport.certificate_file is None:
         yield Wrong(
@@ -94,6 +155,10 @@ def _certificate(settings: ProviderSettings) -> Iterator[Wrong]:
 def _numbers(path: Path, section: Any) -> Iterator[Wrong]:
     for each in fields(section):
         value = getattr(section, each.name)
-        if isinstance(value, int | float) and (value < 0 or (value == 0 and each.name not in ZERO_IS_SENSE)):
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and (value < 0 or (value == 0 and each.name not in ZERO_IS_SENSE))
+        ):
             least = "must be at least 0" if each.name in ZERO_IS_SENSE else "must be greater than 0"
             yield Wrong((*path, each.name), least)

@@ -8,9 +8,13 @@ from pydantic import AfterValidator, Field, PlainSerializer, SecretStr
 
 from gateway.providers import ClientCredentials, Dialect, Endpoints, KeyTimes, Limits, Order, Provider, Transport
 from gateway.providers.presets import PRESETS
-from gateway.settings.section import Section
+from gateway.providers.registration import Registration
+from gateway.settings.section import Seconds, Section
 from gateway.settings.urls import origin
 from gateway.wording import meant
+
+OPEN = Registration()
+"""A registration with nothing said of it."""
 
 
 def _preset(name: str) -> str:
@@ -57,6 +61,33 @@ class DialectSettings(Section):
     """How tokens are verified where a route does not say."""
 
 
+class RegistrationSettings(Section):
+    """How clients are registered. At most one of the first three; none of them: registration is open to anybody."""
+
+    authorization: SecretStr | None = None
+    """The whole Authorization header, as in "SSWS ${OKTA_API_TOKEN}"."""
+    initial_access_token: SecretStr | None = None
+    """Sent as a bearer token (RFC 7591, 3)."""
+    client: ClientCredentials | None = None
+    """Our own client there, whose access token (client_credentials) opens registration."""
+    scopes: tuple[str, ...] = ()
+    """What we ask for with that token."""
+    grant_types: tuple[str, ...] = OPEN.grant_types
+    """What developers may choose from."""
+    authentication: tuple[str, ...] = OPEN.authentication
+    """How clients may prove themselves; the first is what nobody has to choose."""
+    update: bool = OPEN.update
+    """Whether we may change clients at the provider."""
+    delete: bool = OPEN.delete
+    """Whether we may delete clients at the provider."""
+    timeout: Seconds = OPEN.timeout
+    """Seconds for one request."""
+    client_url: str | None = None
+    """Where a client is managed, as in "{registration}/{client_id}", if the provider does not say."""
+    groups: tuple[str, ...] = ()
+    """Okta: the ids of groups that a new client is assigned to."""
+
+
 class ProviderSettings(Section):
     """An identity provider."""
 
@@ -70,6 +101,8 @@ class ProviderSettings(Section):
     """URLs, in place of the preset's and of what the metadata says."""
     introspection: Introspection | None = None
     """Our client at its introspection endpoint."""
+    registration: RegistrationSettings | None = None
+    """How clients are registered there. Null: nobody asks for access to its APIs here."""
     dialect: DialectSettings = DialectSettings()
     """Where it spells things otherwise than its preset says."""
     transport: Transport = Transport()
@@ -112,6 +145,15 @@ def dialect(settings: ProviderSettings) -> Dialect:
     written = {name: getattr(settings.dialect, name) for name in type(settings.dialect).model_fields}
     overrides = {name: value for name, value in written.items() if value is not None}
     return replace(PRESETS[settings.preset].dialect, **overrides)
+
+
+def registration(settings: ProviderSettings) -> Registration | None:
+    """How clients are registered there, with what the preset knows of it."""
+    if settings.registration is None:
+        return None
+    written = {name: getattr(settings.registration, name) for name in RegistrationSettings.model_fields}
+    chosen = {name: value for name, value in written.items() if value is not None}
+    return replace(PRESETS[settings.preset].registration, **chosen)
 
 
 def _discovery(settings: ProviderSettings) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from gateway.settings.scalars import Plain
 
 Members = dict[str, Plain]
 
+SQLITE = "sqlite:///"
+
 
 def written_out(data: Plain, folder: str) -> Plain:
     """The data with its short forms written out, and with paths of files that start at the root or at `folder`."""
@@ -16,6 +18,10 @@ def written_out(data: Plain, folder: str) -> Plain:
     _change(shaped, "listen", _listen)
     _change(shaped, "tls", lambda tls: _files(tls, folder))
     _change(shaped, "access_log", lambda log: _log_file(log, folder))
+    _change(shaped, "store", lambda store: _store(store, folder))
+    _change(shaped, "portal", lambda portal: _portal(portal, folder))
+    _change(shaped, "management", lambda management: _management(management, folder))
+    _change(shaped, "apis", lambda found: _each(found, lambda _, one: _files(one, folder)))
     _change(shaped, "providers", lambda found: _each(found, lambda _, one: _provider(one, folder)))
     _change(shaped, "routes", lambda found: _each(found, lambda name, one: _route(name, one, folder)))
     return shaped
@@ -38,6 +44,32 @@ def _each(found: Plain, change: Callable[[str, Plain], Plain]) -> Plain:
     if not isinstance(found, dict):
         return found
     return {name: change(name, each) for name, each in found.items()}
+
+
+def _store(written: Plain, folder: str) -> Plain:
+    """The file of SQLite starts at the folder as others do; three slashes begin a path that is relative."""
+    if not isinstance(written, dict):
+        return written
+    url = written.get("url", SQLITE + "tokenward.db")
+    if not isinstance(url, str) or not url.startswith(SQLITE) or url.startswith(SQLITE + "/"):
+        return written
+    return {**written, "url": SQLITE + os.path.abspath(os.path.join(folder, url.removeprefix(SQLITE)))}
+
+
+def _portal(written: Plain, folder: str) -> Plain:
+    if not isinstance(written, dict):
+        return written
+    shaped: Members = dict(written)
+    _change(shaped, "tls", lambda tls: _files(tls, folder))
+    return shaped
+
+
+def _management(written: Plain, folder: str) -> Plain:
+    if not isinstance(written, dict):
+        return written
+    shaped: Members = dict(written)
+    _change(shaped, "notices", lambda notices: _each(notices, lambda _, one: _files(one, folder)))
+    return shaped
 
 
 def _provider(written: Plain, folder: str) -> Plain:

@@ -1,0 +1,51 @@
+"""A tier's limits as the counting library takes them, and what is left of them. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from limits import RateLimitItem, RateLimitItemPerSecond
+
+from gateway.clients.catalogue import Limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One limit of a tier."""
+
+    name: str
+    """What callers read in the header fields: the tier, and the window in seconds."""
+    requests: int
+    seconds: int
+    visible: bool
+    item: RateLimitItem
+    """The same in the library's terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of one limit."""
+
+    window: Window
+    remaining: int
+    resets_in: float
+    """Seconds until there is more."""
+
+    @property
+    def whole_seconds(self) -> int:
+        """The same in whole seconds, never too early."""
+        return max(0, math.ceil(self.resets_in))
+
+
+def windows_of(tier: str, limits: Sequence[Limit]) -> tuple[Window, ...]:
+    """The limits of a tier, the shortest window first: a caller that goes too fast is told of that one."""
+    return tuple(
+        Window(
+            name=f"{tier}-{limit.seconds}",
+            requests=limit.requests,
+            seconds=limit.seconds,
+            visible=limit.visible,
+            item=RateLimitItemPerSecond(limit.requests, limit.seconds),
+        )
+        for limit in sorted(limits, key=lambda limit: limit.seconds)
+    )
