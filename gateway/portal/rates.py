@@ -1,6 +1,5 @@
 """How often somebody may come: counted in memory, in windows of a minute, by our clock."""
 
-import ipaddress
 from collections.abc import Hashable
 
 from cachetools import TLRUCache
@@ -12,8 +11,6 @@ from gateway.ports import Clock
 
 MOST_COUNTED = 50_000
 """Addresses and sessions that are counted at once. Beyond that, who came least recently begins anew."""
-IPV6_NETWORK = 64
-"""Bits of an IPv6 address that count as one: whoever has one address has all of those."""
 
 
 class Counts(Storage):
@@ -67,17 +64,6 @@ class Limiter:
             return 0
         left = self._windows.get_window_stats(item, what, who).reset_time - self._clock.monotonic()
         return max(1, int(left) + 1)
-
-
-def counted_as(address: str) -> str:
-    """What an address is counted under."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((found, IPV6_NETWORK), strict=False))
-    return address
 
 
 def _ends_at(_: Hashable, count: tuple[int, float], __: float) -> float:

@@ -10,12 +10,13 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from gateway.clients.mistakes import Refusal
+from gateway.door import place_of
 from gateway.headers import Forwarding
 from gateway.policy import Unavailable
 from gateway.portal import forms
 from gateway.portal.answer_headers import answer_headers
 from gateway.portal.options import Rates
-from gateway.portal.rates import Limiter, counted_as
+from gateway.portal.rates import Limiter
 from gateway.portal.reception import BACK_CHANNEL, SIGN_IN, SIGNED_IN, Reception
 from gateway.portal.rendering import StaticFile
 from gateway.portal.sessions import Sessions, SignedIn
@@ -110,7 +111,7 @@ class _Site:
     def _address(self, request: web.Request) -> str:
         peer = request.remote or ""
         journey = self._forwarding.follow(request.raw_headers, peer=peer, scheme=request.scheme, host="")
-        return counted_as(journey.caller_ip)
+        return place_of(journey.caller_ip)
 
     def _guarded(self, page: Page) -> _Next:
         """The page, for those who may open it."""

@@ -113,6 +113,11 @@ class Portal:
         return await browser.get(url.removeprefix(self.origin), Sec_Fetch_Site="cross-site")
 
 
+def parts_of(options: PortalOptions, clock: Clock) -> Parts:
+    """What pages work with, where they work with nothing."""
+    return Parts(options=options, registry=None, catalogue=Catalogue(), clock=clock)
+
+
 def opened_store(folder: Path, clock: Clock) -> AbstractAsyncContextManager[Store]:
     """A store in that folder."""
     key = SecretStr(new_key())
@@ -153,7 +158,7 @@ async def running(
     signing_in = SignIn(provider=provider.name, credentials=credentials, **(sign_in or {}))
     opened = PortalOptions(**{"url": origin, "sign_in": signing_in, **options})
     changes = Changes()
-    parts = Parts(options=opened, registry=None, catalogue=Catalogue(), clock=clock)
+    parts = parts_of(opened, clock)
     served = pages(changes) if own_pages is None else own_pages
     serving = open_portal(
         parts, served, provider=provider, store=keeps or store, open_fetch=open_fetch, sockets=[listener]
