@@ -15,6 +15,11 @@ class Refusal(Exception):
 class Invalid(Refusal):
     """The wish itself is wrong: `invalid_redirect_uri`, `invalid_client_metadata` (RFC 7591, 3.2.2), …"""
 
+    def __init__(self, detail: str, code: str, member: str = "") -> None:
+        super().__init__(detail, code)
+        self.member = member
+        """The member of the metadata that is wrong (RFC 7591, 2), where it is one: for forms."""
+
 
 class NotAllowed(Refusal):
     """Not this actor."""

@@ -84,7 +84,7 @@ def metadata_of(document: Mapping[str, object], registration: Registration) -> M
 def _string(document: Mapping[str, object], name: str) -> str:
     value = document.get(name)
     if value is not None and not isinstance(value, str):
-        raise _wrong(f"{name} must be a string.")
+        raise _wrong(f"{name} must be a string.", name)
     return value or ""
 
 
@@ -93,7 +93,7 @@ def _strings(document: Mapping[str, object], name: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _wrong(f"{name} must be a list of strings.")
+        raise _wrong(f"{name} must be a list of strings.", name)
     return tuple(value)
 
 
@@ -101,16 +101,16 @@ def _line(name: str, text: str, longest: int) -> str:
     """One line. Markup is refused, so that nobody who shows the name elsewhere has to know how to escape it."""
     line = " ".join(_visible(name, text, "").split())
     if not 0 < len(line) <= longest:
-        raise _wrong(f"{name} must have 1 to {longest} characters.")
+        raise _wrong(f"{name} must have 1 to {longest} characters.", name)
     if "<" in line or ">" in line:
-        raise _wrong(f"{name} must not hold < or >.")
+        raise _wrong(f"{name} must not hold < or >.", name)
     return line
 
 
 def _text(name: str, text: str, longest: int) -> str:
     lines = _visible(name, text.replace("\r\n", "\n"), "\n").strip()
     if len(lines) > longest:
-        raise _wrong(f"{name} must have at most {longest} characters.")
+        raise _wrong(f"{name} must have at most {longest} characters.", name)
     return lines
 
 
@@ -124,7 +124,7 @@ def _visible(name: str, text: str, besides: str) -> str:
     for character in normal:
         category = unicodedata.category(character)
         if (category[0] == "C" or category in ("Zl", "Zp")) and character not in besides:
-            raise _wrong(f"{name} must not hold control or invisible characters.")
+            raise _wrong(f"{name} must not hold control or invisible characters.", name)
     return normal
 
 
@@ -133,7 +133,7 @@ def _client_uri(uri: str | None) -> str | None:
         return None
     fault = f"must have at most {LONGEST_URL} characters" if len(uri) > LONGEST_URL else url_fault(uri)
     if fault is not None:
-        raise _wrong(f"client_uri {fault}.")
+        raise _wrong(f"client_uri {fault}.", "client_uri")
     return uri
 
 
@@ -149,7 +149,7 @@ def _redirect_uris(uris: tuple[str, ...]) -> tuple[str, ...]:
 
 def _choice(name: str, chosen: tuple[str, ...], offered: Collection[str]) -> tuple[str, ...]:
     if not chosen or not set(chosen) <= set(offered):
-        raise _wrong(f"{name} must be chosen from {', '.join(offered)}.")
+        raise _wrong(f"{name} must be chosen from {', '.join(offered)}.", name)
     return _once(chosen)
 
 
@@ -163,7 +163,7 @@ def _scopes(scopes: tuple[str, ...], allowed: Collection[str]) -> tuple[str, ...
 
 def _contacts(contacts: tuple[str, ...]) -> tuple[str, ...]:
     if len(contacts) > MOST_CONTACTS or not _all(_CONTACT.fullmatch, contacts):
-        raise _wrong(f"contacts must be at most {MOST_CONTACTS} e-mail addresses.")
+        raise _wrong(f"contacts must be at most {MOST_CONTACTS} e-mail addresses.", "contacts")
     return _once(contacts)
 
 
@@ -173,11 +173,13 @@ def _agrees_with_itself(metadata: Metadata) -> None:
         raise _wrong_uri("People who sign in are sent back to a redirect URI: name at least one.")
     # RFC 6749, 4.4: "The client credentials grant type MUST only be used by confidential clients."
     if "client_credentials" in grants and method == "none":
-        raise _wrong("A public client (none) cannot use client_credentials.")
+        raise _wrong("A public client (none) cannot use client_credentials.", "grant_types")
     if "refresh_token" in grants and not grants - {"refresh_token", "client_credentials"}:
-        raise _wrong("refresh_token comes with another grant type, such as authorization_code.")
+        raise _wrong("refresh_token comes with another grant type, such as authorization_code.", "grant_types")
     if method not in _WITH_SECRET | {"none"}:
-        raise _wrong(f"{method} needs keys or a certificate, which are not registered here.")
+        raise _wrong(
+            f"{method} needs keys or a certificate, which are not registered here.", "token_endpoint_auth_method"
+        )
 
 
 def _all(matches: Callable[[str], object], texts: Iterable[str]) -> bool:
@@ -188,9 +190,9 @@ def _once(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
 
 
-def _wrong(detail: str) -> mistakes.Invalid:
-    return mistakes.Invalid(detail, "invalid_client_metadata")
+def _wrong(detail: str, member: str = "") -> mistakes.Invalid:
+    return mistakes.Invalid(detail, "invalid_client_metadata", member)
 
 
 def _wrong_uri(detail: str) -> mistakes.Invalid:
-    return mistakes.Invalid(detail, "invalid_redirect_uri")
+    return mistakes.Invalid(detail, "invalid_redirect_uri", "redirect_uris")
