@@ -1,5 +1,6 @@
 """How often somebody may come: counted in memory, in windows of a minute, by our clock."""
 
+import math
 from collections.abc import Hashable
 
 from cachetools import TLRUCache
@@ -63,7 +64,7 @@ class Limiter:
         if self._windows.hit(item, what, who):
             return 0
         left = self._windows.get_window_stats(item, what, who).reset_time - self._clock.monotonic()
-        return max(1, int(left) + 1)
+        return max(1, math.ceil(left))
 
 
 def _ends_at(_: Hashable, count: tuple[int, float], __: float) -> float:

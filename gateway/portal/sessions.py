@@ -103,7 +103,8 @@ class Sessions:
         if kept is None or kept.provider != self._provider:
             return None
         found = _opened(kept)
-        return found if self._clock.time() < min(kept.expires_at, self._ends_at(found)) else None
+        is_in_force = found is not None and self._clock.time() < min(kept.expires_at, self._ends_at(found))
+        return found if is_in_force else None
 
     async def _note(self, found: SignedIn) -> SignedIn | None:
         async with self._changing:
@@ -159,15 +160,19 @@ def _closed(signed_in: SignedIn, expires_at: float) -> Session:
     )
 
 
-def _opened(kept: Session) -> SignedIn:
-    contents = json.loads(kept.contents)
-    return SignedIn(
-        person=Person(provider=kept.provider, subject=kept.subject, name=contents["name"], email=contents["email"]),
-        decides=contents["decides"],
-        csrf=bytes.fromhex(contents["csrf"]),
-        signed_in_at=contents["signed_in_at"],
-        seen_at=contents["seen_at"],
-        sid=kept.sid,
-        id_token=contents["id_token"],
-        digest=kept.digest,
-    )
+def _opened(kept: Session) -> SignedIn | None:
+    """What was kept; `None` where another version of the portal kept something else: people sign in anew then."""
+    try:
+        contents = json.loads(kept.contents)
+        return SignedIn(
+            person=Person(provider=kept.provider, subject=kept.subject, name=contents["name"], email=contents["email"]),
+            decides=contents["decides"] is True,
+            csrf=bytes.fromhex(contents["csrf"]),
+            signed_in_at=float(contents["signed_in_at"]),
+            seen_at=float(contents["seen_at"]),
+            sid=kept.sid,
+            id_token=contents["id_token"],
+            digest=kept.digest,
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,6 +1,6 @@
 """Portals on loopback, with pages that show what a page can rely on."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,10 @@ import aiohttp
 from aiohttp import web
 from pydantic import SecretStr
 
+from gateway.clients import ClientKey
 from gateway.clients.catalogue import Catalogue
 from gateway.clients.mistakes import Conflict, NotFound, TooMany
+from gateway.clients.registry import Registry
 from gateway.clients.store.opening import open_store
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.sealing import new_key
@@ -113,9 +115,14 @@ class Portal:
         return await browser.get(url.removeprefix(self.origin), Sec_Fetch_Site="cross-site")
 
 
-def parts_of(options: PortalOptions, clock: Clock) -> Parts:
-    """What pages work with, where they work with nothing."""
-    return Parts(options=options, registry=None, catalogue=Catalogue(), clock=clock)
+async def _tell_nobody(_: ClientKey) -> None:
+    return
+
+
+def parts_of(options: PortalOptions, clock: Clock, store: Store) -> Parts:
+    """What pages work with, where there is nothing to ask for."""
+    registry = Registry(store, {}, Catalogue(), clock, _tell_nobody, lambda _: None)
+    return Parts(options=options, registry=registry, clock=clock)
 
 
 def opened_store(folder: Path, clock: Clock) -> AbstractAsyncContextManager[Store]:
@@ -147,18 +154,19 @@ async def running(
     *,
     keeps: PortalStore | None = None,
     own_pages: Sequence[Page] | None = None,
-    credentials: ClientCredentials = CREDENTIALS,
+    credentials: ClientCredentials | Callable[[str], ClientCredentials] = CREDENTIALS,
     sign_in: dict[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Portal]:
-    """A portal on loopback until the end of the block."""
+    """A portal on loopback until the end of the block. `credentials` may depend on where it is."""
     listener = bind("127.0.0.1", 0)
     listener.setblocking(False)
     origin = f"http://{address(listener)}"
-    signing_in = SignIn(provider=provider.name, credentials=credentials, **(sign_in or {}))
+    ours = credentials if isinstance(credentials, ClientCredentials) else credentials(origin)
+    signing_in = SignIn(provider=provider.name, credentials=ours, **(sign_in or {}))
     opened = PortalOptions(**{"url": origin, "sign_in": signing_in, **options})
     changes = Changes()
-    parts = parts_of(opened, clock)
+    parts = parts_of(opened, clock, store)
     served = pages(changes) if own_pages is None else own_pages
     serving = open_portal(
         parts, served, provider=provider, store=keeps or store, open_fetch=open_fetch, sockets=[listener]

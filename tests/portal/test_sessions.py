@@ -1,6 +1,7 @@
 """Sessions: their ids, their cookies, how long they live, and what the store gets to see of them."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,16 @@ async def test_signing_in_twice_leads_straight_back(portal: Portal, idp: FakePro
     browser = await signed_in(portal, idp)
     for to, location in (("/who", "/who"), ("//evil.example", "/")):
         assert (await browser.get(f"/sign-in?to={to}")).headers["Location"] == location
+
+
+@pytest.mark.case("C289")
+async def test_a_session_that_another_version_kept_is_none(portal: Portal, idp: FakeProvider) -> None:
+    browser = await signed_in(portal, idp)
+    digest = hashlib.sha256(browser.cookies[COOKIE].encode()).digest()
+    kept = await portal.store.session(digest)
+    assert kept is not None
+    for contents in (b"", b"{}", b"[]", b'{"name": 7}', kept.contents.replace(b'"csrf"', b'"form"')):
+        await portal.store.keep_session(replace(kept, contents=contents))
+        assert not await is_signed_in(browser)
+    await portal.store.keep_session(kept)
+    assert await is_signed_in(browser)
