@@ -13,6 +13,7 @@ CHECKOUT = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
 PURE = {
     "gateway": ["answer_head", "answers", "chain", "conditions", "correlation", "headers", "paths", "policy", "router"],
+    "gateway.portal": ["attempt", "forms", "identity", "return_address", "tokens"],
     "policies.token_enforcement": ["bearer", "claims", "credential", "rules", "signature"],
 }
 
