@@ -143,5 +143,9 @@ PRESETS: dict[str, Preset] = {
             introspects_jwts=False,
             order=Order.KEYS_ONLY,
         ),
+        # What registers itself there is a third party's, and may act for people only.
+        registration=Registration(
+            grant_types=("authorization_code", "refresh_token"), authentication=("client_secret_post", "none")
+        ),
     ),
 }

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from gateway.providers import Dialect, Endpoints
 from gateway.providers.presets import PRESETS, Preset
+from gateway.providers.registration import Registration
 
 WORDS = {
     "client_id": "claims with the client's id",
@@ -17,17 +18,36 @@ WORDS = {
     "jwt_types": "`typ` of its JWTs",
     "order": "order",
 }
+REGISTRATION_WORDS = {
+    "grant_types": "grant types of registered clients",
+    "authentication": "how registered clients prove themselves",
+    "client_url": "a client is managed at",
+    "secrets_url": "a client's secrets are at",
+    "group_url": "a client is assigned to a group at",
+    "service_type": "type of an application that nobody signs in to",
+    "browser_type": "type of a public application in a browser",
+    "service_responses": "response types where nobody signs in",
+    "omits": "registration is not sent",
+}
 
 
 def preset_rows(name: str) -> list[list[str]]:
-    """What the preset knows: what an issuer looks like, where the endpoints come from, and the whole dialect."""
+    """What the preset knows: what an issuer looks like, where its endpoints are, its dialect and registration."""
     preset = PRESETS[name]
     return [
         ["issuer looks like", f"`{preset.issuer}`"],
         ["metadata", "asked for" if preset.discovers else "not asked for"],
         *([f"{each} endpoint", f"`{url}`"] for each, url in _endpoints(preset)),
         *([WORDS[each.name], _value(getattr(preset.dialect, each.name))] for each in fields(Dialect)),
+        *([REGISTRATION_WORDS[name], _value(value)] for name, value in _registration(preset)),
     ]
+
+
+def _registration(preset: Preset) -> list[tuple[str, object]]:
+    """What the preset says of registration that holds for no provider by itself."""
+    usual = Registration()
+    named = ((each.name, getattr(preset.registration, each.name)) for each in fields(Registration))
+    return [(name, value) for name, value in named if value != getattr(usual, name)]
 
 
 def _endpoints(preset: Preset) -> list[tuple[str, str]]:

@@ -10,8 +10,11 @@ from tests.idp import oidc_provider as oidc_provider_server
 from tests.idp.glewlwyd import Glewlwyd
 from tests.idp.oidc_provider import OidcProvider
 
+INITIAL_ACCESS_TOKEN = "an-initial-access-token"
+"""What opens registration at `guarded_oidc_provider`."""
 MISSING: dict[str, Callable[[], str | None]] = {
     "oidc_provider": oidc_provider_server.missing,
+    "guarded_oidc_provider": oidc_provider_server.missing,
     "glewlwyd": glewlwyd_server.missing,
 }
 
@@ -21,6 +24,15 @@ def oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProv
     """A running oidc-provider (Node.js)."""
     demand("oidc_provider")
     with oidc_provider_server.start(tmp_path_factory.mktemp("oidc-provider")) as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def guarded_oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]:
+    """A running oidc-provider where nobody registers without `INITIAL_ACCESS_TOKEN`."""
+    demand("guarded_oidc_provider")
+    folder = tmp_path_factory.mktemp("guarded-oidc-provider")
+    with oidc_provider_server.start(folder, initial_access_token=INITIAL_ACCESS_TOKEN) as provider:
         yield provider
 
 

@@ -152,13 +152,16 @@ def missing() -> str | None:
 
 
 @contextmanager
-def start(folder: Path) -> Iterator[OidcProvider]:
-    """A provider that keeps everything it writes in `folder` and ends with the block."""
+def start(folder: Path, *, initial_access_token: str | None = None) -> Iterator[OidcProvider]:
+    """A provider that keeps everything it writes in `folder` and ends with the block.
+
+    An initial access token closes registration to everybody who does not have it.
+    """
     certificates = make_certificates(folder, client_name="gateway-tls")
     introspecting = make_introspecting(certificates)
     client, web = Client(client_id="orders-app"), Client(client_id="web")
     clients = [describe_web(web), *map(describe, [client, *introspecting.values()])]
-    _lay_out(folder, certificates, clients)
+    _lay_out(folder, certificates, clients, initial_access_token)
     with run(["node", "server.mjs", "settings.json"], folder=folder) as server:
         where = server.wait_for(lambda: _where_it_listens(server))
         yield OidcProvider(
@@ -172,14 +175,18 @@ def start(folder: Path) -> Iterator[OidcProvider]:
         )
 
 
-def _lay_out(folder: Path, certificates: Certificates, clients: list[dict[str, Any]]) -> None:
+def _lay_out(
+    folder: Path, certificates: Certificates, clients: list[dict[str, Any]], initial_access_token: str | None
+) -> None:
     # Node looks for packages beside the script, so the script goes where a link to them is.
     for script in SOURCE.glob("*.mjs"):
         shutil.copy(script, folder)
     (folder / "node_modules").symlink_to(INSTALLED)
     server = certificates.server
     tls = {"ca": certificates.authority, "certificate": server.certificate, "key": server.key}
-    settings = {"clients": clients, "tls": {name: str(path) for name, path in tls.items()}}
+    settings: dict[str, object] = {"clients": clients, "tls": {name: str(path) for name, path in tls.items()}}
+    if initial_access_token is not None:
+        settings["initialAccessToken"] = initial_access_token
     (folder / "settings.json").write_text(json.dumps(settings))
 
 

@@ -59,7 +59,7 @@ def update_document(
         document.pop("software_id", None)
     secret = registered.credentials.client_secret
     # RFC 7592, 2.2: if the client sends its secret, "the value […] MUST match the currently issued client secret". Some
-    # providers make a new one where it is left out.
+    # providers insist on it, and some make a new one where it is left out.
     if keep_secret and secret is not None and metadata.token_endpoint_auth_method != "none":
         document["client_secret"] = secret.get_secret_value()
     return document

@@ -16,7 +16,7 @@ class Endpoints:
     def __init__(self, provider: Provider, registration: Registration, fetch: Fetch, clock: Clock, tasks: Tasks):
         self._name = provider.name
         self._configured = provider.endpoints
-        needed = (provider.endpoints.registration, provider.endpoints.token if registration.client else "")
+        needed = (provider.endpoints.registration, provider.endpoints.token)
         self._discovery = None
         if provider.discovery and None in needed:
             self._discovery = Discovery(_all_from_metadata(provider), fetch, clock, tasks)

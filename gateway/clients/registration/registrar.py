@@ -61,6 +61,15 @@ class Registrar:
         self._endpoints = Endpoints(provider, registration, fetch, clock, tasks)
         self._ask = Asking(Opening(registration, self._endpoints, fetch, clock), fetch)
 
+    @property
+    def registration(self) -> Registration:
+        """What may be chosen for a client."""
+        return self._registration
+
+    async def token_endpoint(self) -> str:
+        """Where clients get tokens. Raises `Unavailable` when nobody knows."""
+        return await self._endpoints.token()
+
     def check(self, metadata: Metadata, scopes: Collection[str] = ()) -> Metadata:
         """The same wish in one form; `scopes` are those that may be asked for.
 

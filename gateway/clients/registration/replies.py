@@ -36,9 +36,17 @@ _CLIENT_ID = re.compile(r"(?!\.{1,2}\Z)[\x20-\x7e]+")
 _CODE = re.compile(r"[a-z_]{1,60}")
 
 OUR_FAULT = frozenset(
-    {"invalid_token", "invalid_client", "unauthorized_client", "access_denied", "insufficient_scope", "invalid_grant"}
+    {
+        "access_denied",
+        "insufficient_scope",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_token",
+        "unauthorized_client",
+    }
 )
-"""Error codes that are about who asks, whatever the status."""
+"""Error codes that are about who asks and how, whatever the status: RFC 7591, 3.2.2 has others for the metadata."""
 
 
 def registered_by(reply: Reply, endpoint: str, before: Registered | None = None) -> Registered:
@@ -177,7 +185,7 @@ def refused_us() -> Unavailable:
     """The provider lets somebody register, and not us."""
     return Unavailable(
         "The identity provider does not let this gateway register clients: its authorization for registration is "
-        "missing, has expired, or is another provider's.",
+        "missing, has expired, is another provider's, or is of a kind that this one does not take.",
         code="registration_refused",
         retry_after=60,
     )

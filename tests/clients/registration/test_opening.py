@@ -115,7 +115,7 @@ async def test_without_a_good_token_nothing_is_registered(there: OpenAM, clock: 
         with pytest.raises(Unavailable) as failed:
             await register(there, Registration(initial_access_token=tokens[whose]), clock)
     assert failed.value.code == "registration_refused"
-    assert "authorization for registration is missing, has expired, or" in failed.value.detail
+    assert "authorization for registration is missing, has expired, is another" in failed.value.detail
     assert (there.registered, there.clients) == (1, {})
 
 

@@ -239,6 +239,7 @@ def test_a_provider_that_was_asked_for_no_scope_may_give_its_own() -> None:
         (403, {"error": "insufficient_scope"}),
         (400, {"error": "invalid_token"}),
         (400, {"error": "access_denied"}),
+        (400, {"error": "invalid_request", "error_description": "authorization header scheme must be `Bearer`"}),
     ],
 )
 def test_a_provider_that_does_not_take_us_is_a_matter_for_the_operator(status: int, document: object) -> None:

@@ -81,7 +81,7 @@ const configuration = (keys) => ({
         property === 'tls_client_auth_subject_dn' && certificateOf(ctx)?.subject === expected
       ),
     },
-    registration: { enabled: true },
+    registration: { enabled: true, initialAccessToken: settings.initialAccessToken ?? false },
     registrationManagement: { enabled: true },
     resourceIndicators: {
       enabled: true,
