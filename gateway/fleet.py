@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.operations import Readiness, ReloadResult, RouteView
 from gateway.providers.status import ProviderState, ProviderStatus
 from gateway.tasks import Tasks
 from gateway.worker_link import (
+    CONTRACTS,
     DRAIN,
     END,
     METRICS,
@@ -30,6 +31,8 @@ from gateway.worker_link import (
 
 log = logging.getLogger(__name__)
 
+OURSELVES = 0
+"""Where workers have their numbers, which begin at one."""
 _WORST_FIRST = (ProviderState.FAILING, ProviderState.STARTING, ProviderState.READY)
 
 
@@ -41,6 +44,10 @@ class Fleet:
 
     def __init__(self) -> None:
         self.drains = False
+        self.reloaded: Callable[[], Awaitable[None]] | None = None
+        """Called after the workers were told to read the configuration again."""
+        self.own_metrics: Callable[[], str] | None = None
+        """What this process counts itself, in Prometheus' text format."""
         self._workers: dict[int, _Worker] = {}
         self._ledger = Ledger()
 
@@ -87,6 +94,8 @@ class Fleet:
         """Succeeds when it did in every worker."""
         asked = set(self._workers)
         answers: dict[int, ReloadResult] = await self._ask_all(RELOAD)
+        if self.reloaded is not None:
+            await self.reloaded()
         failed = [result for result in answers.values() if not result.succeeded]
         if failed:
             return failed[0]
@@ -101,8 +110,18 @@ class Fleet:
         answers: dict[int, int] = await self._ask_all(PURGE, client_id)
         return sum(answers.values())
 
+    async def refresh_contracts(self) -> bool:
+        """Whether every worker took over what changed in the store."""
+        asked = set(self._workers)
+        answers: dict[int, bool] = await self._ask_all(CONTRACTS)
+        # One that ended meanwhile is replaced by one that reads the store anew.
+        silent = (asked & set(self._workers)) - set(answers)
+        return not silent and all(answers.values())
+
     async def metrics_text(self) -> str:
         """All workers' metrics as if of one, with the totals of those that ended."""
+        if self.own_metrics is not None:
+            self._note(OURSELVES, self.own_metrics())
         await self._ask_all(METRICS)
         return self._ledger.text(len(self._workers))
 

@@ -56,6 +56,9 @@ class Operations(Protocol):
     async def purge(self, client_id: str | None) -> int:
         """Forget the tokens of a client, or with None of all; returns how many."""
 
+    async def refresh_contracts(self) -> bool:
+        """Take over what changed in the store, in force when this returns; whether everybody could."""
+
     async def metrics_text(self) -> str:
         """In Prometheus' text format."""
 

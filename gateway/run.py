@@ -8,16 +8,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway import garbage, logs
 from gateway.admin import Admin, is_loopback
 from gateway.aiohttp_inside import ParserMissing, require_parser
 from gateway.build import this_build
+from gateway.clients.store import Unusable
+from gateway.clock import SystemClock
 from gateway.descriptors import raise_limit
-from gateway.fleet import FleetLink
+from gateway.fleet import Fleet, FleetLink
 from gateway.listeners import CannotListen, bind, bound_address
 from gateway.reload import digest, watch
 from gateway.serve import Serving, serve
@@ -26,8 +29,12 @@ from gateway.settings.grammar import Address
 from gateway.settings.mistakes import SettingsError
 from gateway.settings.providers import secret_of
 from gateway.tasks import Tasks
+from gateway.telemetry import Telemetry
 from gateway.worker_link import WorkerLink
 from gateway.workers import supervise
+
+if TYPE_CHECKING:
+    from gateway.front_office import FrontOffice
 
 log = logging.getLogger(__name__)
 
@@ -58,25 +65,41 @@ def run(path: Path) -> int:
     for warning in settings.warnings:
         log.warning("%s", warning)
     try:
-        sockets, admin_sockets = bind(settings.listen), bind([settings.admin.listen], "admin.listen")
+        bound = _bind(settings)
     except CannotListen as error:
         _tell(error)
         return FAILED
-    log.info("listening on %s, for operators on %s", _places(sockets), _places(admin_sockets))
+    log.info("listening on %s, for operators on %s", _places(bound.data), _places(bound.admin))
+    if bound.portal:
+        log.info("the portal listens on %s", _places(bound.portal))
     if settings.workers == 1:
-        return _run(_alone(path, settings, sockets, admin_sockets, read))
-    return _supervise(path, settings, sockets, admin_sockets)
+        return _run(_alone(path, settings, bound, read))
+    return _supervise(path, settings, bound)
 
 
-def _supervise(path: Path, settings: Settings, sockets: list[socket], admin_sockets: list[socket]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """The listening sockets of all listeners."""
+
+    data: list[socket]
+    admin: list[socket]
+    portal: list[socket]
+
+
+def _bind(settings: Settings) -> _Bound:
+    portal = [] if settings.portal is None else [settings.portal.listen]
+    return _Bound(bind(settings.listen), bind([settings.admin.listen], "admin.listen"), bind(portal, "portal.listen"))
+
+
+def _supervise(path: Path, settings: Settings, bound: _Bound) -> int:
     # Made before the fork: every worker must give a subject the same name in the access log.
     subject_key = secrets.token_bytes(32)
     return supervise(
         settings.workers,
-        sockets,
-        lambda link: _run(_work(path, sockets, subject_key, link)),
-        admin_bind=admin_sockets,
-        run_admin=lambda link: _run(_administer(settings, admin_sockets, link)),
+        bound.data,
+        lambda link: _run(_work(path, bound.data, subject_key, link)),
+        admin_bind=(*bound.admin, *bound.portal),
+        run_admin=lambda link: _run(_administer(path, settings, bound, link)),
         patience=settings.drain.delay + settings.drain.timeout + GRACE,
     )
 
@@ -92,18 +115,22 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
         return runner.run(work)
 
 
-async def _alone(
-    path: Path, settings: Settings, sockets: list[socket], admin_sockets: list[socket], read: bytes | None
-) -> int:
+async def _alone(path: Path, settings: Settings, bound: _Bound, read: bytes | None) -> int:
     """The only process: data and admin listeners in one."""
     try:
         async with (
-            serve(settings, read=lambda: load(path), sockets=sockets, admin_sockets=admin_sockets) as serving,
+            serve(
+                settings,
+                read=lambda: load(path),
+                sockets=bound.data,
+                admin_sockets=bound.admin,
+                portal_sockets=bound.portal,
+            ) as serving,
             _heeding(path, serving, read, again=_leave) as told,
         ):
             garbage.spare()
             await told.wait()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Unusable) as error:
         _tell(error)
         return FAILED
     return OK
@@ -128,25 +155,68 @@ async def _work(path: Path, sockets: list[socket], subject_key: bytes, link: Wor
     except SettingsError as error:
         _tell(error)
         return BAD_SETTINGS
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Unusable) as error:
         _tell(error)
         return FAILED
     return OK
 
 
-async def _administer(settings: Settings, sockets: list[socket], link: FleetLink) -> int:
-    """The admin listener of several workers."""
-    async with link.open() as fleet:
-        admin = Admin(
-            fleet,
-            this_build(),
-            loopback=is_loopback(settings.admin.listen.host),
-            token=secret_of(settings.admin.token) or None,
-            problems=settings.problems.base,
-        )
-        async with admin.listening(sockets):
-            await link.ended()
+async def _administer(path: Path, settings: Settings, bound: _Bound, link: FleetLink) -> int:
+    """The admin listener of several workers, and client management where there is a store."""
+    try:
+        async with link.open() as fleet, _client_management(path, settings, bound.portal, fleet):
+            admin = Admin(
+                fleet,
+                this_build(),
+                loopback=is_loopback(settings.admin.listen.host),
+                token=secret_of(settings.admin.token) or None,
+                problems=settings.problems.base,
+            )
+            async with admin.listening(bound.admin):
+                await link.ended()
+    except (OSError, ValueError, Unusable) as error:
+        _tell(error)
+        return FAILED
     return OK
+
+
+@asynccontextmanager
+async def _client_management(
+    path: Path, settings: Settings, sockets: list[socket], fleet: Fleet
+) -> AsyncIterator[None]:
+    if settings.store is None:
+        yield
+        return
+    # Here, since a gateway without a store needs no database library.
+    from gateway.clients.store.opening import open_store
+    from gateway.front_office import Surroundings, open_front_office
+
+    clock, telemetry, tasks = SystemClock(), Telemetry(this_build()), Tasks()
+    async with open_store(settings.store, clock) as store:
+        around = Surroundings(
+            store=store,
+            clock=clock,
+            metrics=telemetry,
+            refresh=fleet.refresh_contracts,
+            statuses=fleet.providers,
+        )
+        async with open_front_office(settings, around, sockets) as front_office:
+            fleet.own_metrics = telemetry.text
+            fleet.reloaded = lambda: _offer(path, front_office)
+            if settings.reload.watch:
+                tasks.start(watch(path, fleet.reloaded, digest(path)))
+            try:
+                yield
+            finally:
+                await tasks.close()
+
+
+async def _offer(path: Path, front_office: "FrontOffice") -> None:
+    """What may be asked for follows the file. The workers say what is wrong with it."""
+    try:
+        await front_office.offer(await asyncio.to_thread(load, path))
+    except (SettingsError, OSError, ValueError) as error:
+        log.warning("the portal goes on with the configuration before: %s", type(error).__name__)
 
 
 @asynccontextmanager

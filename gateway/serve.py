@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from socket import socket
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gateway.access_log import AccessLog, Lines
 from gateway.admin import Admin, is_loopback
@@ -17,6 +17,7 @@ from gateway.door import Door
 from gateway.listeners import bind, bound_address, tls_context
 from gateway.log_sink import Sink
 from gateway.operations import Readiness, ReloadResult, RouteView
+from gateway.policy import Unavailable
 from gateway.ports import Clock
 from gateway.providers.status import ProviderStatus
 from gateway.runtime import Runtime, World, open_runtime
@@ -28,10 +29,15 @@ from gateway.sharing import Shared
 from gateway.tasks import Tasks
 from gateway.telemetry import Telemetry
 
+if TYPE_CHECKING:
+    from gateway.clients.store.store import Store
+    from gateway.contracts import Contracts
+    from gateway.front_office import FrontOffice
+
 log = logging.getLogger(__name__)
 
-RESTART = ("listen", "tls", "admin", "workers", "access_log", "log_level")
-"""What a reload leaves as it is: it belongs to the sockets and the process."""
+RESTART = ("listen", "tls", "admin", "workers", "access_log", "log_level", "store", "management", "portal")
+"""What a reload leaves as it is: it belongs to the sockets, the process and the store."""
 
 
 @runtime_checkable
@@ -72,6 +78,7 @@ class Serving:
         access_log: AccessLog | None,
         read: Callable[[], Settings] | None,
         tasks: Tasks,
+        contracts: "Contracts | None" = None,
     ) -> None:
         self._open = opened
         self._began_with = opened.runtime.settings
@@ -80,6 +87,7 @@ class Serving:
         self._access_log = access_log
         self._read = read
         self._tasks = tasks
+        self._contracts = contracts
         self._turn = asyncio.Lock()
         self._draining = False
         self._door: Door | None = None
@@ -87,6 +95,9 @@ class Serving:
         self.addresses: list[tuple[str, int]] = []
         """Host and port of each data listener, as bound."""
         self.admin_addresses: list[tuple[str, int]] = []
+        self.portal_addresses: list[tuple[str, int]] = []
+        self.front_office: FrontOffice | None = None
+        """Client management, where this process has it."""
 
     @property
     def settings(self) -> Settings:
@@ -124,9 +135,19 @@ class Serving:
         for name in RESTART:
             if getattr(settings, name) != getattr(self._began_with, name):
                 log.warning("%s has changed, and needs a restart to be in force", name)
+        if self.front_office is not None:
+            await self._offer(new, self.front_office)
         old, self._open = self._open, new
         self._tasks.start(_retire(old, self.gateway.swap(new.runtime)))
         self._telemetry.reloaded(self._world.clock.time())
+
+    async def _offer(self, new: _Open, front_office: "FrontOffice") -> None:
+        """The portal's part of a change: where it fails, nothing changes."""
+        try:
+            await front_office.offer(new.runtime.settings)
+        except BaseException:
+            await new.stack.aclose()
+            raise
 
     def _unchanged(self, mistakes: tuple[str, ...]) -> ReloadResult:
         self._telemetry.reload_failed()
@@ -149,7 +170,18 @@ class Serving:
 
     async def purge(self, client_id: str | None) -> int:
         """Forget the tokens of a client, or all."""
-        return sum([await thing.purge(client_id) for thing in self._world.shared if isinstance(thing, Purges)])
+        return await _purge(self._world.shared, client_id)
+
+    async def refresh_contracts(self) -> bool:
+        """Take over what changed in the store; whether it could be read. It is in force when this returns."""
+        if self._contracts is None:
+            return True
+        try:
+            await self._contracts.feed.refresh()
+        except Unavailable as failure:
+            log.warning("contracts that changed are not in force yet: %s", failure.code)
+            return False
+        return True
 
     async def metrics_text(self) -> str:
         """In Prometheus' text format."""
@@ -193,6 +225,10 @@ async def _retire(old: _Open, idle: Awaitable[object]) -> None:
         await old.stack.aclose()
 
 
+async def _purge(shared: Shared, client_id: str | None) -> int:
+    return sum([await thing.purge(client_id) for thing in shared if isinstance(thing, Purges)])
+
+
 def _views(settings: Settings) -> Iterator[RouteView]:
     for name, route in settings.routes.items():
         yield RouteView(
@@ -212,32 +248,77 @@ async def serve(
     read: Callable[[], Settings] | None = None,
     sockets: Sequence[socket] | None = None,
     admin_sockets: Sequence[socket] | None = None,
+    portal_sockets: Sequence[socket] | None = None,
     subject_key: bytes | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Serving]:
     """A gateway that serves while the block runs, and drains at its end.
 
     `read` gives the settings again, for a reload. Listening sockets may be handed over; without them the addresses of
-    the settings are bound. An empty `admin_sockets` leaves the admin listener to somebody else. `subject_key` is
-    what subjects are hashed with in the access log; without it each process hashes them differently.
+    the settings are bound. An empty `admin_sockets` leaves the admin listener and the portal to somebody else.
+    `subject_key` is what subjects are hashed with in the access log; without it each process hashes them differently.
 
-    Raises `CannotListen`, and OSError or ssl.SSLError for certificates that can't be read.
+    Raises `CannotListen`, OSError or ssl.SSLError for certificates that can't be read, and ValueError for what an
+    operator has to put right about the store.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         telemetry = Telemetry(this_build())
         access_log = await _log_access(settings, telemetry, subject_key or secrets.token_bytes(32), stack)
-        world = World(clock=clock, metrics=telemetry, shared=Shared())
-        tasks = Tasks()
-        serving = Serving(await _Open.of(settings, world), world, telemetry, access_log, read, tasks)
+        shared, tasks = Shared(), Tasks()
+        contracts = await _follow_contracts(settings, shared, telemetry, clock, stack)
+        register = None if contracts is None else contracts.register
+        world = World(clock=clock, metrics=telemetry, shared=shared, register=register)
+        serving = Serving(await _Open.of(settings, world), world, telemetry, access_log, read, tasks, contracts)
         stack.push_async_callback(serving.close)
         stack.push_async_callback(tasks.close)
         telemetry.reloaded(clock.time())
         admin = bind([settings.admin.listen]) if admin_sockets is None else admin_sockets
+        if admin and contracts is not None:
+            await _open_front_office(serving, contracts.store, telemetry, clock, portal_sockets, stack)
         await _listen_for_admin(serving, admin, stack)
         stack.push_async_callback(serving.drain)
         await serving.listen(bind(settings.listen) if sockets is None else sockets)
         yield serving
+
+
+async def _follow_contracts(
+    settings: Settings, shared: Shared, telemetry: Telemetry, clock: Clock, stack: AsyncExitStack
+) -> "Contracts | None":
+    if settings.store is None:
+        return None
+    # Here, since a gateway without a store needs no database library.
+    from gateway.contracts import open_contracts
+
+    contracts = await stack.enter_async_context(
+        open_contracts(settings.store, lambda client_id: _purge(shared, client_id), clock, telemetry)
+    )
+    telemetry.tally = contracts.tally.count
+    return contracts
+
+
+async def _open_front_office(
+    serving: Serving,
+    store: "Store",
+    telemetry: Telemetry,
+    clock: Clock,
+    sockets: Sequence[socket] | None,
+    stack: AsyncExitStack,
+) -> None:
+    from gateway.front_office import Surroundings, open_front_office
+
+    portal = serving.settings.portal
+    if sockets is None:
+        sockets = [] if portal is None else bind([portal.listen], "portal.listen")
+    serving.portal_addresses = [bound_address(each) for each in sockets]
+    around = Surroundings(
+        store=store,
+        clock=clock,
+        metrics=telemetry,
+        refresh=serving.refresh_contracts,
+        statuses=serving.providers,
+    )
+    serving.front_office = await stack.enter_async_context(open_front_office(serving.settings, around, sockets))
 
 
 async def _listen_for_admin(serving: Serving, sockets: Sequence[socket], stack: AsyncExitStack) -> None:

@@ -30,6 +30,8 @@ class Telemetry:
         self._routes: dict[str, _Route] = {}
         self._codes: set[str] = set()
         self.log = log
+        self.tally: Callable[[Exchange], None] | None = None
+        """Receives each finished exchange too, where somebody counts for clients."""
         self.counter, self.gauge, self.histogram = self._series.counter, self._series.gauge, self._series.histogram
         self.gauge("build_info", "Which build this is: always 1.", version=build.version, revision=build.revision).set(
             1
@@ -51,6 +53,8 @@ class Telemetry:
             route.refused(self._known(exchange.code)).inc()
         for policy, code in exchange.reported:
             route.would_refuse(policy, self._known(code)).inc()
+        if self.tally is not None:
+            self.tally(exchange)
         if self.log is not None:
             self.log(exchange)
 

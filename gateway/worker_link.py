@@ -53,8 +53,9 @@ PROVIDERS = Question("providers", TypeAdapter(tuple[ProviderStatus, ...]), lambd
 ROUTES = Question("routes", TypeAdapter(tuple[RouteView, ...]), lambda worker, _: worker.routes())
 RELOAD = Question("reload", TypeAdapter(ReloadResult), lambda worker, _: worker.reload(), patience=30.0)
 PURGE = Question("purge", TypeAdapter(int), lambda worker, client_id: worker.purge(client_id), patience=10.0)
+CONTRACTS = Question("contracts", TypeAdapter(bool), lambda worker, _: worker.refresh_contracts(), patience=10.0)
 METRICS = Question("metrics", TypeAdapter(str), lambda worker, _: worker.metrics_text())
-QUESTIONS = {question.name: question for question in (READY, PROVIDERS, ROUTES, RELOAD, PURGE, METRICS)}
+QUESTIONS = {question.name: question for question in (READY, PROVIDERS, ROUTES, RELOAD, PURGE, CONTRACTS, METRICS)}
 
 
 class Line:

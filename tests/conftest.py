@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.servers import LANES
+
+# How long a test takes says how busy the machine is.
+hypothesis.settings.register_profile("without_deadline", deadline=None)
+hypothesis.settings.load_profile("without_deadline")
 
 pytest_plugins = ["tests.cases", "tests.idp.fixtures", "tests.clients.postgresql"]
 

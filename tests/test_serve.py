@@ -243,11 +243,11 @@ async def test_verified_tokens_do_not_outlive_a_reload_that_changes_their_provid
 async def test_what_needs_a_restart_is_warned_of_for_as_long_as_it_does(caplog: pytest.LogCaptureFixture) -> None:
     changed = (
         "listen: 127.0.0.2:0\nadmin: {listen: 127.0.0.2:0}\nworkers: 2\naccess_log: {to: 'off'}\n"
-        "log_level: error\nroutes: {}\n"
+        "log_level: error\nmanagement: {bounds: {requests_per_hour: 1}}\nroutes: {}\n"
     )
     async with serve(parse(PLAIN), admin_sockets=()) as serving:
         told = [await warnings(serving, changed, caplog), await warnings(serving, changed, caplog)]
-        assert told == [sorted(set(RESTART) - {"tls"})] * 2
+        assert told == [sorted(set(RESTART) - {"tls", "store", "portal"})] * 2
         assert await warnings(serving, PLAIN, caplog) == []
         await serving.change(parse(PLAIN))
 

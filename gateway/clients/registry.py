@@ -51,6 +51,16 @@ class Registry:
         """Wait for what is under way at providers, but not for ever."""
         await self._office.close()
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """What may be asked for now."""
+        return self._office.catalogue
+
+    @property
+    def registrars(self) -> Mapping[str, Registrar]:
+        """The providers that register clients now."""
+        return self._office.registrars
+
     def offer(self, catalogue: Catalogue, registrars: Mapping[str, Registrar]) -> None:
         """From now on, this is what may be asked for: the configuration was read again."""
         self._office.catalogue = catalogue

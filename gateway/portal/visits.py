@@ -26,13 +26,14 @@ which is where a file of `static/` is served.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from aiohttp import web
 from multidict import MultiDict, MultiMapping
 
 from gateway.clients.catalogue import Catalogue
 from gateway.clients.client import Actor, Person
+from gateway.clients.registry import Registry
 from gateway.policy import Headers
 from gateway.portal.options import PortalOptions
 from gateway.portal.rendering import Rendering
@@ -91,16 +92,23 @@ class Parts:
     """What pages work with."""
 
     options: PortalOptions
-    registry: Any
-    catalogue: Catalogue
+    registry: Registry
     clock: Clock
-    registrations: Mapping[str, Registration] = field(default_factory=dict)
-    """What may be chosen for clients of each provider."""
     token_endpoint: Callable[[str], Awaitable[str | None]] = _unknown
     """Where clients of that provider get tokens, if it is known: for the command that developers copy."""
     provider_statuses: Callable[[], Awaitable[tuple[ProviderStatus, ...]]] = _none_known
     """How the providers are doing, for owners of APIs."""
     rendering: Rendering = field(default_factory=Rendering)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What may be asked for now: a reload changes it."""
+        return self.registry.catalogue
+
+    @property
+    def registrations(self) -> Mapping[str, Registration]:
+        """What may be chosen for clients of each provider."""
+        return {name: registrar.registration for name, registrar in self.registry.registrars.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

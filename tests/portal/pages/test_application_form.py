@@ -119,5 +119,7 @@ def test_the_form_begins_with_what_the_provider_allows() -> None:
 
 
 def test_a_refusal_is_shown_at_the_field_that_it_is_about() -> None:
-    assert refused(Invalid("It has a fragment.", "invalid_redirect_uri")) == {"redirect_uris": "It has a fragment."}
+    invalid = Invalid("It has a fragment.", "invalid_redirect_uri", "redirect_uris")
+    assert refused(invalid) == {"redirect_uris": "It has a fragment."}
+    assert refused(Conflict("You have one.", "name_taken")) == {"name": "You have one."}
     assert refused(Conflict("There is one already.", "exists_already")) == {"": "There is one already."}

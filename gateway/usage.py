@@ -1,0 +1,80 @@
+"""What clients call, counted in memory and added to the store now and then: for developers, and never on a request."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from gateway.clients.store import Usage
+from gateway.exchange import Exchange
+from gateway.policy import Unavailable
+
+log = logging.getLogger(__name__)
+
+EVERY = 10.0
+"""Seconds between two times that counts are handed to the store."""
+MOST = 50_000
+"""Counts that wait while the store is away: clients times APIs times outcomes. What is beyond is not counted."""
+ALLOWED = "allowed"
+
+
+class Keeps(Protocol):
+    """Where counts go. Raises `Unavailable`."""
+
+    async def add_usage(self, rows: Iterable[Usage], /) -> None: ...
+
+
+class Tally:
+    """Counts finished exchanges by hour, client, API and outcome."""
+
+    def __init__(self, store: Keeps, dropped: Callable[[], None]) -> None:
+        self._store = store
+        self._dropped = dropped
+        self._calls: dict[tuple[int, str, str, str, str], int] = {}
+
+    def count(self, exchange: Exchange) -> None:
+        """Count one. What no client is known of is nobody's usage."""
+        if not exchange.client_id:
+            return
+        code = ALLOWED if exchange.result == "allow" else exchange.code
+        key = (int(exchange.received_at // 3600), exchange.provider, exchange.client_id, exchange.api, code)
+        calls = self._calls
+        if key in calls:
+            calls[key] += 1
+        elif len(calls) < MOST:
+            calls[key] = 1
+        else:
+            self._dropped()
+
+    async def flush(self) -> None:
+        """Hand over what was counted. Raises `Unavailable`; then it is kept for the next time."""
+        taken, self._calls = self._calls, {}
+        if not taken:
+            return
+        try:
+            await self._store.add_usage(_rows(taken))
+        except Unavailable:
+            for key, calls in self._calls.items():
+                taken[key] = taken.get(key, 0) + calls
+            self._calls = taken
+            raise
+
+    async def run(self) -> None:
+        """Do so again and again, for ever."""
+        while True:
+            await asyncio.sleep(EVERY)
+            await self.flush_if_it_can()
+
+    async def flush_if_it_can(self) -> None:
+        """The same, where nobody is there to be told that it failed."""
+        try:
+            await self.flush()
+        except Unavailable as failure:
+            log.warning("usage waits for the store: %s", failure.code)
+
+
+def _rows(calls: dict[tuple[int, str, str, str, str], int]) -> list[Usage]:
+    return [
+        Usage(hour=hour, provider=provider, client_id=client_id, api=api, code=code, calls=number)
+        for (hour, provider, client_id, api, code), number in calls.items()
+    ]
