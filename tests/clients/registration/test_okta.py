@@ -120,7 +120,6 @@ async def test_a_new_client_is_assigned_to_the_groups(there: Okta) -> None:
     assert there.applications[registered.credentials.client_id].groups == {"00gEveryone", "00gPartners"}
 
 
-@pytest.mark.case("C303")
 async def test_a_client_that_cannot_be_assigned_does_not_stay(there: Okta) -> None:
     registration = like("okta", authorization=AUTHORIZATION, groups=("00gEveryone", "00gNobody"))
     async with registering(provider_at(there.registration), registration) as registrar:

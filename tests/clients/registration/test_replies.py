@@ -56,7 +56,6 @@ def test_a_whole_reply_is_kept() -> None:
     assert registered.registration_access_token is not None
 
 
-@pytest.mark.case("C307")
 def test_what_was_registered_shows_no_secret() -> None:
     shown = repr(read())
     assert "s3cret" not in shown
