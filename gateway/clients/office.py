@@ -13,7 +13,7 @@ from gateway.clients.authority import named, own_or_decides
 from gateway.clients.catalogue import Catalogue
 from gateway.clients.client import Actor, Agreement, Client, Registered
 from gateway.clients.life import State
-from gateway.clients.mistakes import Conflict, NotFound
+from gateway.clients.mistakes import Conflict, NotFound, Refusal
 from gateway.clients.notices import Audience, Notice
 from gateway.clients.options import RegistryOptions
 from gateway.clients.registration.registrar import Registrar
@@ -128,10 +128,13 @@ class Office:
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Do what must not end half-way, even if whoever asked for it goes away."""
-        task = self._tasks.start(work)
+        task = self._tasks.start(_outcome(work))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        outcome = await asyncio.shield(task)
+        if isinstance(outcome, _Failed):
+            raise outcome.error
+        return outcome
 
     async def close(self) -> None:
         """Wait for what is under way at providers, but not for ever."""
@@ -185,6 +188,19 @@ class Office:
             tier = agreement.asked_tier if audience == "owners" else agreement.tier
             notice = replace(notice, agreement=agreement.id, api=agreement.api, tier=tier)
         self.notify(notice)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Refusal | Unavailable
+
+
+async def _outcome(work: Coroutine[Any, Any, T]) -> T | _Failed:
+    """What people are told is no failure of the task: nobody needs it in the log, with all that led to it."""
+    try:
+        return await work
+    except (Refusal, Unavailable) as error:
+        return _Failed(error)
 
 
 def new_id() -> str:
