@@ -7,10 +7,12 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import TypeAlias
 
 from gateway.clients import ClientKey, Register
 from gateway.clients.store import Unusable
+from gateway.clients.store.faults import reason
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.store import Store
 from gateway.policy import Unavailable
@@ -74,8 +76,9 @@ class Feed:
             group.create_task(self._reread())
 
     async def _follow(self) -> None:
-        async for _ in self._store.told():
-            await self._insist(self.refresh)
+        async with aclosing(self._store.told()) as told:
+            async for _ in told:
+                await self._insist(self.refresh)
 
     async def _reread(self) -> None:
         while True:
@@ -120,5 +123,6 @@ class Feed:
 
     def _failed(self, error: Unavailable | Unusable) -> None:
         if self.failing_since is None:
-            log.warning("the contracts of the store cannot be read, and stay as they were: %s", error.detail)
+            said = reason(error) if isinstance(error, Unavailable) else error.detail
+            log.warning("the contracts of the store cannot be read, and stay as they were: %s", said)
             self.failing_since = self._clock.time()

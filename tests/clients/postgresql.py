@@ -4,6 +4,7 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,25 @@ class PostgreSQL:
         name = f"test{next(self._numbers)}"
         await self.execute("postgres", f"CREATE DATABASE {name}")
         return self.url(name)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Everything of the server stands still during the block, its connections included."""
+        children = Path(f"/proc/{self.running.process.pid}/task/{self.running.process.pid}/children").read_text()
+        processes = [self.running.process.pid, *map(int, children.split())]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+
+    async def disconnect_all(self, url: str) -> None:
+        """End every connection to that database, as a restart does."""
+        name = url.rpartition("/")[2]
+        query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        await self.execute("postgres", query)
 
     async def execute(self, database: str, statement: str) -> None:
         """Do something as the superuser."""

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.clients.store import Unusable
-from gateway.clients.store.faults import translated
+from gateway.clients.store.faults import from_asyncpg, translated
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.urls import PostgresServer, SqliteFile, parse_url
 
@@ -85,6 +85,19 @@ class Database:
         await self._engine.dispose()
 
 
+@asynccontextmanager
+async def closing(database: Database) -> AsyncIterator[Database]:
+    """Close its connections at the end of the block."""
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def nothing_due(_: Database) -> None:
+    """For one who looks after the tables without the database's doing."""
+
+
 def make_engine(place: SqliteFile | PostgresServer, options: StoreOptions) -> AsyncEngine:
     """Connects when it is used first. Raises `Unusable` where PostgreSQL's driver is missing."""
     if isinstance(place, SqliteFile):
@@ -134,18 +147,23 @@ def _postgresql_engine(server: PostgresServer, timeout: float) -> AsyncEngine:
             "no_driver",
         ) from error
 
+    milliseconds = f"{round(timeout * 1000)}"
+    settings = {
+        "application_name": "tokenward",
+        "lock_timeout": milliseconds,
+        # Whoever writes keeps others from writing: nobody may sit on it.
+        "idle_in_transaction_session_timeout": milliseconds,
+    }
+
     async def connect(*_: object, **__: object) -> object:
-        return await asyncpg.connect(
-            server.dsn,
-            timeout=timeout,
-            command_timeout=timeout,
-            server_settings={
-                "application_name": "tokenward",
-                "lock_timeout": f"{round(timeout * 1000)}",
-                # Whoever writes keeps others from writing: nobody may sit on it.
-                "idle_in_transaction_session_timeout": f"{round(timeout * 1000)}",
-            },
-        )
+        with from_asyncpg():
+            return await asyncpg.connect(
+                server.dsn,
+                timeout=timeout,
+                # For a server that says nothing more: one that waits for a lock gives up before, and says so.
+                command_timeout=timeout + 1,
+                server_settings=settings,
+            )
 
     return create_async_engine(
         "postgresql+asyncpg://",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Insert, Select, Update, insert, select, update
+from sqlalchemy import Select, Update, select, update
 
 from gateway.clients.store import chain
 from gateway.clients.store.tables import ledger
@@ -39,11 +39,6 @@ def read() -> Select[Any]:
 def number() -> Select[Any]:
     """The number of the last change."""
     return select(ledger.c.changes).where(ledger.c.id == ROW)
-
-
-def add(row: Ledger) -> Insert:
-    """Keep the first one."""
-    return insert(ledger).values(id=ROW, **_values(row))
 
 
 def save(row: Ledger) -> Update:

@@ -2,14 +2,14 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from dataclasses import replace
+from typing import Any
 
 from gateway.clients.store import Unusable, chain, ledger
-from gateway.clients.store.database import Database
-from gateway.clients.store.faults import translated
+from gateway.clients.store.database import Database, closing, nothing_due
+from gateway.clients.store.faults import reason, translated
 from gateway.clients.store.ledger import Ledger
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.sealing import Seal, SealBroken
@@ -19,6 +19,8 @@ from gateway.policy import Unavailable
 from gateway.ports import Clock
 
 log = logging.getLogger(__name__)
+_PATIENCE = 600.0
+"""Seconds that a migration may take, of this process or of another one."""
 _ADVISORY_LOCK = 0x746F6B656E77
 """PostgreSQL's lock around migrations: any number that others do not use in this database."""
 
@@ -35,15 +37,12 @@ async def open_store(options: StoreOptions, clock: Clock) -> AsyncIterator[Store
     async def prepare(database: Database) -> None:
         await _prepare(database, seal)
 
-    database = Database(options, prepare)
-    try:
+    async with closing(Database(options, prepare)) as database:
         try:
             await database.prepare()
         except Unavailable as error:
-            log.warning("the store is not available yet: %s", error.detail)
+            log.warning("the store is not available yet: %s", reason(error))
         yield Store(database, seal, clock)
-    finally:
-        await database.close()
 
 
 async def upgrade(options: StoreOptions) -> str:
@@ -52,19 +51,11 @@ async def upgrade(options: StoreOptions) -> str:
     Raises `Unavailable` and `Unusable`.
     """
     seal = Seal(options.encryption_keys)
-
-    async def nothing(_: Database) -> None:
-        return
-
-    database = Database(options, nothing)
-    try:
-        await _migrate(database)
-        await _unlock(database, seal)
+    async with closing(Database(replace(options, migrate=True), nothing_due)) as database:
+        await _prepare(database, seal)
         async with database.connected(writes=False) as connection:
             with translated():
                 return str(await connection.run_sync(version_of))
-    finally:
-        await database.close()
 
 
 async def _prepare(database: Database, seal: Seal) -> None:
@@ -74,15 +65,16 @@ async def _prepare(database: Database, seal: Seal) -> None:
     if is_due(version):
         if not database.options.migrate:
             raise not_migrated(version)
-        await _migrate(database)
+        await _migrate(database.options)
     await _unlock(database, seal)
 
 
-async def _migrate(database: Database) -> None:
-    # Whoever comes second waits here, and finds nothing left to do.
-    async with database.connected(writes=True) as connection:
+async def _migrate(options: StoreOptions) -> None:
+    patient = replace(options, timeout=max(options.timeout, _PATIENCE))
+    async with closing(Database(patient, nothing_due)) as database, database.connected(writes=True) as connection:
         with translated():
             if not database.is_sqlite:
+                # SQLite has locked everything by now. Whoever comes second waits, and finds nothing left to do.
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
             if is_due(await connection.run_sync(version_of)):
                 from gateway.clients.store.migrations import migrate
@@ -92,18 +84,29 @@ async def _migrate(database: Database) -> None:
 
 
 async def _unlock(database: Database, seal: Seal) -> None:
-    """Make sure that the keys are those of this database; make its ledger where there is none."""
+    """Make sure that the keys are those of this database."""
+    async with database.connected(writes=False) as connection:
+        with translated():
+            row: Mapping[str, Any] = (await connection.execute(ledger.read())).mappings().one()
+    if not row["sealed_key"]:
+        row = await _lock(database, seal)
+    _check_keys(seal, ledger.from_row(row))
+
+
+async def _lock(database: Database, seal: Seal) -> Mapping[str, Any]:
+    """Give a new database its key. Of two who do that at once, the first is heeded."""
     async with database.connected(writes=True) as connection:
         with translated():
-            row = (await connection.execute(ledger.take())).mappings().first()
-            if row is None:
-                await connection.execute(ledger.add(_new_ledger(seal)))
-            else:
-                await _check_keys(connection, seal, ledger.from_row(row))
+            row: Mapping[str, Any] = (await connection.execute(ledger.take())).mappings().one()
+            if row["sealed_key"]:
+                return row
+            await connection.execute(ledger.save(_new_ledger(seal)))
+            row = (await connection.execute(ledger.read())).mappings().one()
             await connection.commit()
+    return row
 
 
-async def _check_keys(connection: AsyncConnection, seal: Seal, found: Ledger) -> None:
+def _check_keys(seal: Seal, found: Ledger) -> None:
     try:
         seal.open(found.sealed_key, ledger.SEALED_FOR)
     except SealBroken as error:

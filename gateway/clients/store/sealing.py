@@ -137,13 +137,17 @@ def _decoded(key: str) -> bytes:
 
 
 def _is_guessable(key: str, octets: bytes) -> bool:
-    steps = {(after - before) % 256 for before, after in pairwise(octets)}
-    if len(set(octets)) < _DISTINCT or len(steps) < _DISTINCT:
+    if len(set(octets)) < _DISTINCT or len(_steps(octets)) < _DISTINCT or len(_steps(key.encode())) < _DISTINCT / 2:
         return True
     # A passphrase: printed as it is, or encoded. Random octets look like neither.
     if all(32 <= octet < 127 for octet in octets):
         return True
     return (key.lower() == key or key.upper() == key) and not _is_hexadecimal(key)
+
+
+def _steps(octets: bytes) -> set[int]:
+    """From each octet to the next: what is counted or spelled goes the same step again and again."""
+    return {(after - before) % 256 for before, after in pairwise(octets)}
 
 
 def _is_hexadecimal(key: str) -> bool:

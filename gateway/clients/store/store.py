@@ -1,6 +1,6 @@
 """The store: clients, contracts, the audit log, usage and sessions, in a database."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -169,8 +169,11 @@ class Store:
                 )
                 return {(provider, client_id) for provider, client_id in rows}, last
 
-    def told(self) -> AsyncIterator[None]:
-        """Yields whenever another process may have changed contracts. Never ends, and raises nothing."""
+    def told(self) -> AsyncGenerator[None, None]:
+        """Yields whenever another process may have changed contracts. Never ends, and raises nothing.
+
+        To be closed (`contextlib.aclosing`): it keeps a connection.
+        """
         return told(self._database)
 
     async def add_usage(self, rows: Iterable[Usage]) -> None:

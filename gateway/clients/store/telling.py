@@ -2,34 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.clients.store.database import Database
-from gateway.clients.store.faults import translated
+from gateway.clients.store.faults import from_asyncpg, reason, translated
 from gateway.clients.store.transaction import CHANNEL
 from gateway.policy import Unavailable
 
 log = logging.getLogger(__name__)
 
 
-async def told(database: Database) -> AsyncIterator[None]:
+async def told(database: Database) -> AsyncGenerator[None, None]:
     """Yields whenever another process may have changed contracts, and after every new connection: what was told
     meanwhile is made good by reading.
     """
     connected = _asked if database.is_sqlite else _listening
     while True:
         try:
-            async for _ in connected(database):
-                yield
+            async with aclosing(connected(database)) as news:
+                async for _ in news:
+                    yield
         except Unavailable as error:
-            log.info("other processes' changes are not heard of: %s", error.detail)
+            log.info("other processes' changes are not heard of: %s", reason(error))
         await asyncio.sleep(database.options.poll)
 
 
-async def _asked(database: Database) -> AsyncIterator[None]:
+async def _asked(database: Database) -> AsyncGenerator[None, None]:
     """SQLite: the number of its data is another one whenever another connection wrote."""
     async with database.reading() as connection:
         await _leave(connection)
@@ -55,7 +57,7 @@ async def _data_version(connection: AsyncConnection) -> int:
     return version
 
 
-async def _listening(database: Database) -> AsyncIterator[None]:
+async def _listening(database: Database) -> AsyncGenerator[None, None]:
     """PostgreSQL: a connection that listens, until it is lost."""
     async with database.reading() as connection:
         await _leave(connection)
@@ -67,7 +69,8 @@ async def _listening(database: Database) -> AsyncIterator[None]:
 
         with translated():
             raw: Any = (await connection.get_raw_connection()).driver_connection
-            await raw.add_listener(CHANNEL, lambda *_: news.set())
+            with from_asyncpg():
+                await raw.add_listener(CHANNEL, lambda *_: news.set())
         raw.add_termination_listener(lambda _: end())
         try:
             news.set()
@@ -77,7 +80,7 @@ async def _listening(database: Database) -> AsyncIterator[None]:
                     news.clear()
                     yield
                 else:
-                    with translated():
+                    with translated(), from_asyncpg():
                         # A connection can be gone without a word.
                         await raw.execute("SELECT 1")
         finally:

@@ -21,7 +21,10 @@ class SqliteFile:
 
     def make(self) -> None:
         """Make the file, for its owner alone: SQLite gives its companions the same mode. Raises OSError."""
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,11 @@ from pydantic import SecretStr
 
 from gateway.clients.store.opening import open_store
 from gateway.clients.store.options import StoreOptions
-from gateway.clients.store.sealing import new_key
 from gateway.clients.store.store import Store
 from tests.clients.postgresql import PostgreSQL, on_both
 from tests.clients.store.direct import Direct, DirectPostgreSQL, DirectSqlite
+from tests.clients.store.records import KEY
 from tests.fakes import FakeClock
-
-KEY = SecretStr(new_key())
 
 
 @pytest.fixture

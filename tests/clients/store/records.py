@@ -7,9 +7,11 @@ from pydantic import SecretStr
 from gateway.clients.client import Agreement, Client, ClientState, Credentials, Metadata, Person, Registered
 from gateway.clients.life import State
 from gateway.clients.store import Session
+from gateway.clients.store.sealing import new_key
 from gateway.clients.store.store import Store
 from tests.fakes import NOON
 
+KEY = SecretStr(new_key())
 ANNA = Person(provider="main", subject="anna", name="Anna", email="anna@example.com")
 BEN = Person(provider="main", subject="ben")
 SECRET = "the-secret-of-the-client"

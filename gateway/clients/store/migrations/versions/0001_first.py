@@ -25,7 +25,7 @@ def upgrade() -> None:
 
 
 def _make_ledger() -> None:
-    op.create_table(
+    ledger = op.create_table(
         "ledger",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("changes", sa.Integer, nullable=False),
@@ -34,6 +34,9 @@ def _make_ledger() -> None:
         sa.Column("proof", sa.LargeBinary, nullable=False),
         sa.Column("sealed_key", sa.LargeBinary, nullable=False),
     )
+    # A row is there from the start: it is what whoever writes takes first. It gets its key when the store is opened.
+    first = {"id": 1, "changes": 0, "entries": 0, "last": b"", "proof": b"", "sealed_key": b""}
+    op.bulk_insert(ledger, [first])
     op.create_table(
         "changes",
         sa.Column("provider", sa.Text, primary_key=True),
