@@ -76,6 +76,7 @@ class Enforcer:
         self._counters: dict[tuple[str, str, str], Counter] = {}
         self._places: dict[str | None, object] = {}
         """By the tier of a contract: where a token's `Allow` is remembered."""
+        self._blocked = bearer.invalid_token(plan.realm, "client_blocked", "The token's client was deleted.")
         self._missing = bearer.no_credential(plan.realm)
         self._dropped_headers = _dropped_headers(plan)
         self._dropped_parameters = frozenset(
@@ -124,6 +125,7 @@ class Enforcer:
         return [
             Finding("token", True, f"{verified}provider {provider}"),
             *explanation.of_rules(fact.token, judge_.rules, request.received_at),
+            *explanation.of_client(fact.token, blocked=self._is_blocked(provider, fact.token)),
             explanation.of_contract(fact.token, contract, required=self._plan.contract_required),
             explanation.of_identity(headers_of(fact.token, self._plan.identity, agw=self._plan.agw)),
         ]
@@ -197,11 +199,17 @@ class Enforcer:
         if refused is not None:
             return self._refuse(provider, replace(refused, notes=NOTES[known.cache]))
         # Asked of the directory each time, and never kept: contracts come and go while a token stays in memory.
+        if self._is_blocked(provider, fact.token):
+            return self._refuse(provider, replace(self._blocked, notes=NOTES[known.cache]))
         contract = self.contract(provider, fact.token)
         if contract is None and self._plan.contract_required:
             return self._refuse(provider, replace(NO_CONTRACT, notes=NOTES[known.cache]))
         self._count(provider, "allow", "")
         return self._allowed(judge_, known, fact, contract, request)
+
+    def _is_blocked(self, provider: str, token: Token) -> bool:
+        """Whether the token's client was deleted here, whatever its provider says."""
+        return token.client_id is not None and self._directory.is_blocked(provider, token.client_id)
 
     def contract(self, provider: str, token: Token) -> Contract | None:
         """The contract of the token's client for the route's API."""

@@ -25,6 +25,12 @@ def of_rules(token: Token, rules: Rules, now: float) -> list[Finding]:
     return [_finding(check, name, token, rules, now) for check, name in CHECKS]
 
 
+def of_client(token: Token, *, blocked: bool) -> list[Finding]:
+    """That the token's client was deleted here, where it was: elsewhere there is nothing to say."""
+    said = f"401 client_blocked: the client {token.client_id} was deleted here"
+    return [Finding("client", False, said)] if blocked else []
+
+
 def of_contract(token: Token, contract: Contract | None, *, required: bool) -> Finding:
     """Whether the token's client may use the API."""
     client = f"the client {token.client_id}" if token.client_id else "a token that names no client"

@@ -367,6 +367,23 @@ async def test_a_contract_that_comes_changes_and_goes_counts_for_the_next_reques
         assert stage.idp.introspections == 1
 
 
+async def test_a_token_of_a_client_that_was_deleted_here_counts_for_nothing_although_it_is_remembered() -> None:
+    register = Register()
+    register.replace([contract("gold")], [])
+    async with staged(directory=Directory(register=register)) as stage:
+        stage.idp.says[OPAQUE] = active()
+        policy = await stage.route()
+        allowed(await stage.decide(policy, OPAQUE))
+        register.change(("idp", "mobile"), [contract("gold")], blocked=True)
+        assert denied(await stage.decide(policy, OPAQUE)) == (401, "client_blocked")
+        assert isinstance(policy, Enforcer)
+        findings = await policy.explain(request(OPAQUE), None)
+        assert [finding.check for finding in findings if finding.passed is False] == ["client"]
+        register.change(("idp", "mobile"), [], blocked=False)
+        allowed(await stage.decide(policy, OPAQUE))
+        assert stage.idp.introspections == 1
+
+
 async def test_nobody_is_let_in_or_refused_before_the_contracts_have_been_read() -> None:
     async with staged(directory=Directory(register=Register())) as stage:
         stage.idp.says[OPAQUE] = active()
