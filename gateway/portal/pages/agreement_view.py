@@ -4,24 +4,34 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.clients.catalogue import Catalogue
-from gateway.clients.client import Actor, Agreement, Client, Entry, Person
-from gateway.clients.life import State, Verb, verbs_of
+from gateway.clients.client import Agreement, Client, Entry, Person
+from gateway.clients.life import State, verbs_of
 from gateway.portal.pages import wording
-from gateway.portal.pages.api_view import open_tiers, tier_title, title_of
+from gateway.portal.pages.api_view import open_tiers, tier_title, tier_view, title_of
 
 DEEDS = {
-    "client.asked": "described the application",
+    "client.described": "described the application",
+    "client.registering": "asked the identity provider to register it",
     "client.registered": "registered it at the identity provider",
+    "client.registration_failed": "could not register it at the identity provider",
     "client.adopted": "took it over from the identity provider",
     "client.edited": "changed the application",
+    "client.updated": "told the identity provider what changed",
     "client.revealed": "saw the credentials",
     "client.rotated": "made a new secret",
+    "client.overlap_ended": "ended the secret before the last one",
     "client.deleted": "deleted the application",
+    "client.deleted_there": "deleted it at the identity provider",
+    "client.left_over": "found it left over at the identity provider",
+    "client.registration_unanswered": "got no answer when it was to be registered",
+    "client.changed": "found it changed at the identity provider",
+    "client.secret_replaced": "found another secret at the identity provider",
     "contract.requested": "asked for access",
     "contract.approved": "approved the request",
     "contract.refused": "refused the request",
     "contract.revoked": "revoked the contract",
     "contract.restored": "restored the contract",
+    "contract.tier_asked": "asked for another tier",
     "contract.tier_changed": "changed the tier",
 }
 """What the audit log's verbs mean; an unknown one is shown as it is."""
@@ -48,6 +58,8 @@ class AgreementView:
     client_name: str
     owner: str
     verbs: tuple[str, ...]
+    other_tiers: tuple[wording.Choice, ...]
+    """What its developer may ask for instead, with the limits that developers are told of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +96,7 @@ def agreement_view(agreement: Agreement, catalogue: Catalogue, client: Client | 
         client_name=client.metadata.client_name if client else agreement.client,
         owner=person_name(client.owner) if client else "",
         verbs=verbs_of(agreement.state),
+        other_tiers=other_tiers(agreement, catalogue),
     )
 
 
@@ -106,6 +119,15 @@ def tier_choices(agreement: Agreement, catalogue: Catalogue) -> tuple[wording.Ch
     )
 
 
+def other_tiers(agreement: Agreement, catalogue: Catalogue) -> tuple[wording.Choice, ...]:
+    """The tiers that can be asked for in place of the one that a contract has."""
+    api = catalogue.apis.get(agreement.api)
+    if api is None or agreement.state not in (State.REQUESTED, State.ACTIVE):
+        return ()
+    views = (tier_view(tier, api, catalogue) for tier in open_tiers(api, catalogue) if tier.name != agreement.tier)
+    return tuple(wording.Choice(view.name, view.title, ", ".join(view.limits)) for view in views)
+
+
 def state_choices() -> tuple[wording.Choice, ...]:
     """The states to filter by."""
     return tuple(wording.Choice(state.value, badge.words) for state, badge in wording.AGREEMENT_BADGES.items())
@@ -114,11 +136,6 @@ def state_choices() -> tuple[wording.Choice, ...]:
 def api_choices(catalogue: Catalogue) -> tuple[wording.Choice, ...]:
     """The APIs to filter by."""
     return tuple(wording.Choice(name, api.title or name) for name, api in catalogue.apis.items())
-
-
-def may_change_tier(agreement: Agreement, catalogue: Catalogue, by: Actor) -> bool:
-    """Whether the contract can be given another tier, and this actor may do so."""
-    return by.decides and agreement.state is State.ACTIVE and len(tier_choices(agreement, catalogue)) > 1
 
 
 def entry_views(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[EntryView, ...]:
@@ -136,12 +153,3 @@ def entry_views(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[EntryVi
         )
         for entry in entries
     )
-
-
-ASKED: dict[Verb, str] = {
-    Verb.APPROVE: "The request is approved.",
-    Verb.REFUSE: "The request is refused.",
-    Verb.REVOKE: "The contract is revoked: its tokens are refused from now on.",
-    Verb.RESTORE: "The contract is in force again.",
-}
-"""What happened, for the one who did it."""

@@ -1,13 +1,13 @@
 """The form that describes an application and asks for access: what was typed, and what is wrong with it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from multidict import MultiMapping
 
 from gateway.clients.catalogue import Api, Catalogue
 from gateway.clients.client import Actor, Client, Metadata
-from gateway.clients.mistakes import Refusal
+from gateway.clients.mistakes import Invalid, Refusal
 from gateway.portal.pages.api_view import open_tiers
 from gateway.portal.pages.plain import safe_link
 from gateway.providers.registration import Registration
@@ -23,18 +23,22 @@ Mistakes = dict[str, str]
 """Fields and what is wrong with each; the empty name is for what concerns no field."""
 
 _FIELD_OF = {
-    "invalid_redirect_uri": "redirect_uris",
     "name_taken": "name",
-    "invalid_client_name": "name",
-    "invalid_client_uri": "client_uri",
-    "invalid_contacts": "contacts",
-    "invalid_grant_types": "grant_types",
     "invalid_tier": "tier",
-    "unknown_tier": "tier",
-    "tier_required": "tier",
     "terms_not_accepted": "terms",
+    "invalid_text": "reason",
 }
 """Codes of refusals that belong to a field."""
+_FIELD_OF_MEMBER = {
+    "client_name": "name",
+    "description": "description",
+    "client_uri": "client_uri",
+    "redirect_uris": "redirect_uris",
+    "contacts": "contacts",
+    "grant_types": "grant_types",
+    "token_endpoint_auth_method": "authentication",
+}
+"""Members of the metadata that have a field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ class Typed:
     tier: str = ""
     accepted: bool = False
     reason: str = ""
-    scopes: tuple[str, ...] = field(default=())
+    scopes: tuple[str, ...] = ()
     """Not typed: what the application had, or what the API knows."""
 
     @property
@@ -163,12 +167,8 @@ def _list_mistakes(of: Typed) -> Mistakes:
 
 def refused(refusal: Refusal) -> Mistakes:
     """What a refusal says, at its field."""
-    return {_FIELD_OF.get(refusal.code, ""): refusal.detail}
-
-
-def with_scopes(of: Typed, scopes: tuple[str, ...]) -> Typed:
-    """The same with other scopes."""
-    return replace(of, scopes=scopes)
+    member = refusal.member if isinstance(refusal, Invalid) else ""
+    return {_FIELD_OF_MEMBER.get(member) or _FIELD_OF.get(refusal.code, ""): refusal.detail}
 
 
 def _is_long(of: Typed, name: str) -> bool:

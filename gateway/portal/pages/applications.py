@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gateway.clients.client import Agreement, Client, ClientState
-from gateway.clients.mistakes import Refusal
+from gateway.clients.mistakes import NotFound, Refusal
 from gateway.portal.pages import wording
 from gateway.portal.pages.application_form import (
     Mistakes,
@@ -81,6 +81,16 @@ async def delete(visit: Visit) -> web.Response:
     return visit.go("/applications")
 
 
+async def ask_for_tier(visit: Visit) -> web.Response:
+    """Another tier for one of its contracts: at once, or after a decision."""
+    client = await client_of(visit)
+    agreement = await visit.parts.registry.agreement(visit.field("contract"), by=visit.actor)
+    if agreement.client != client.id:
+        raise NotFound("contract")
+    await visit.parts.registry.change_tier(agreement.id, visit.field("tier") or None, by=visit.actor)
+    return visit.go(f"/applications/{client.id}")
+
+
 async def client_of(visit: Visit) -> Client:
     """The application that the address names. Raises `NotFound`."""
     client: Client = await visit.parts.registry.client(visit.value("id"), by=visit.actor)
@@ -122,6 +132,7 @@ PAGES = (
     Page("GET", "/applications/{id}", show_application),
     Page("GET", "/applications/{id}/edit", edit_form),
     Page("POST", "/applications/{id}/edit", edit),
+    Page("POST", "/applications/{id}/tier", ask_for_tier),
     Page("GET", "/applications/{id}/delete", delete_form),
     Page("POST", "/applications/{id}/delete", delete),
 )

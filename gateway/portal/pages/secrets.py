@@ -4,6 +4,7 @@ from aiohttp import web
 
 from gateway.clients.client import Client, Credentials
 from gateway.clients.life import State
+from gateway.clients.mistakes import Conflict
 from gateway.portal.pages import wording
 from gateway.portal.pages.application_view import application_view
 from gateway.portal.pages.applications import agreements_of, client_of
@@ -19,14 +20,22 @@ async def reveal(visit: Visit) -> web.Response:
 
 async def rotate_form(visit: Visit) -> web.Response:
     """Whether it is meant."""
-    application = application_view(await client_of(visit), (), visit.parts.catalogue, visit.parts.clock.time())
-    return visit.render("rotate.html", application=application)
+    return _show_rotate(visit, await client_of(visit), {})
 
 
 async def rotate(visit: Visit) -> web.Response:
-    """New credentials, shown once."""
+    """New credentials, shown once; or why the provider makes none."""
     client = await client_of(visit)
-    return await _show(visit, client, await visit.parts.registry.rotate(client.id, by=visit.actor))
+    try:
+        credentials = await visit.parts.registry.rotate(client.id, by=visit.actor)
+    except Conflict as conflict:
+        return _show_rotate(visit, client, {"": conflict.detail})
+    return await _show(visit, client, credentials)
+
+
+def _show_rotate(visit: Visit, client: Client, mistakes: dict[str, str]) -> web.Response:
+    application = application_view(client, (), visit.parts.catalogue, visit.parts.clock.time())
+    return visit.render("rotate.html", status=409 if mistakes else 200, application=application, mistakes=mistakes)
 
 
 async def _show(visit: Visit, client: Client, credentials: Credentials) -> web.Response:
