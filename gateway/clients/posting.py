@@ -52,9 +52,11 @@ class Postbox:
         """Deliver for ever."""
         while True:
             notice = await self._waiting.get()
+            outcome = "dropped"
             try:
-                self._counts[await self._deliver(notice)].inc()
+                outcome = await self._deliver(notice)
             finally:
+                self._counts[outcome].inc()
                 self._waiting.task_done()
 
     async def until_empty(self) -> None:
