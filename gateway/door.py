@@ -69,6 +69,8 @@ class Door:
     def open(self) -> None:
         """Begin to accept."""
         for listener in self.sockets:
+            # Sockets that were handed over may wait in `accept` until somebody comes, and everybody with them.
+            listener.setblocking(False)
             self._loop.add_reader(listener, self._accept, listener)
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """Where callers come in: how many are let in, from where, and what becomes of the others."""
 
 import asyncio
+import json
 import os
 import resource
 import socket
@@ -14,6 +15,8 @@ import pytest
 
 from gateway.descriptors import RESERVE, room_for_connections
 from gateway.door import place_of
+from gateway.serve import serve
+from gateway.settings import parse
 from tests.certificates import Authority
 from tests.gateways import Config, Served, configuration, served, until
 from tests.servers import RawCaller, request
@@ -62,6 +65,17 @@ async def test_who_comes_when_there_is_no_room_waits_and_is_served_when_one_leav
         first.close()
         assert (await third.reply()).status == 404
         assert await is_served(second)
+
+
+async def test_a_socket_that_was_handed_over_and_waits_keeps_nobody_waiting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert listener.getblocking()
+        settings = parse(json.dumps(configuration(NOBODY, NOBODY)), environment={})
+        async with serve(settings, sockets=[listener], admin_sockets=()) as serving:
+            assert not listener.getblocking()
+            caller = RawCaller(*await asyncio.open_connection(*serving.addresses[0]))
+            assert await is_served(caller)
+            caller.close()
 
 
 @both_lanes
