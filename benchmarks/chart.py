@@ -31,8 +31,8 @@ STYLE = """
   .line { stroke: #d0d7de; }
   .one { stroke: #57606a; stroke-dasharray: 4 3; }
   .spread { stroke: #24292f; stroke-width: 1.2; opacity: .65; }
-  .tokenward-express { fill: #0969da; }
-  .tokenward { fill: #54aeff; }
+  .tokenward { fill: #0969da; }
+  .tokenward-ordinary { fill: #54aeff; }
   .apache, .apache-30k { fill: #c4432b; }
   .haproxy { fill: #7a8a99; }
   .caddy { fill: #2c9f6f; }
@@ -45,8 +45,8 @@ STYLE = """
     .line { stroke: #3d444d; }
     .one { stroke: #9198a1; }
     .spread { stroke: #e6edf3; }
-    .tokenward-express { fill: #1f6feb; }
-    .tokenward { fill: #79c0ff; }
+    .tokenward { fill: #1f6feb; }
+    .tokenward-ordinary { fill: #79c0ff; }
     .apache, .apache-30k { fill: #e5634d; }
   }
 """

@@ -93,8 +93,8 @@ PEERS = {
             template="nginx.conf",
             command="nginx -c @FOLDER@/nginx.nginx.conf",
         ),
-        _tokenward(OURS, "Tokenward", express="false"),
-        _tokenward(f"{OURS}-express", "Tokenward, express lane", express="true"),
+        _tokenward(OURS, "Tokenward", express="true"),
+        _tokenward(f"{OURS}-ordinary", "Tokenward, ordinary lane", express="false"),
         _apache("apache", "Apache mod_oauth2", 1_000, not_in=LARGE),
         _apache("apache-30k", "Apache mod_oauth2, cache for 30,000", 30_000, only=LARGE),
         Peer(

@@ -61,7 +61,7 @@ def test_a_variant_has_no_place_of_its_own_in_the_legend() -> None:
 def test_the_legend_has_a_place_for_everybody() -> None:
     everybody = [Group("a", tuple(Bar(name, Spread(1, 1, 1)) for name in PEERS if name != "nginx"))]
     legend = [each for each in picture(everybody).iter(f"{SVG}text") if each.get("y") == "62"]
-    assert [each.text for each in legend][:2] == ["Tokenward", "Tokenward, express lane"]
+    assert [each.text for each in legend][:2] == ["Tokenward", "Tokenward, ordinary lane"]
     places = [float(each.attrib["x"]) for each in legend]
     widths = [len(each.text or "") * LETTER for each in legend]
     assert all(place + width < after for place, width, after in zip(places, widths, [*places[1:], WIDTH], strict=True))
