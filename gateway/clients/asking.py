@@ -42,7 +42,7 @@ async def ask(
         await _check_rate(office, by.person)
         client, is_new = await _application(office, application, wanted, by)
         agreement = _request(office, client, wanted, tier, why)
-        await _keep(office, client, agreement, by, is_new=is_new)
+        await _keep(office, client, wanted, agreement, by, is_new=is_new)
     if office.catalogue.is_automatic(api, tier):
         return await office.finish(_grant_at_once(office, client, agreement, is_new=is_new))
     office.tell("contract.requested", client, agreement, audience="owners", reason=why)
@@ -107,7 +107,7 @@ async def _existing(office: Office, id_: str, api: Api, by: Actor) -> Client:
         raise Conflict("This application was deleted.", "not_possible")
     if client.provider != api.provider:
         raise Invalid("This application is registered at another provider than this API's.", "other_provider")
-    return replace(client, metadata=with_scopes_of(client.metadata, api))
+    return client
 
 
 def _request(office: Office, client: Client, api: Api, tier: str | None, reason: str) -> Agreement:
@@ -124,13 +124,14 @@ def _request(office: Office, client: Client, api: Api, tier: str | None, reason:
     )
 
 
-async def _keep(office: Office, client: Client, agreement: Agreement, by: Actor, *, is_new: bool) -> None:
+async def _keep(office: Office, client: Client, api: Api, agreement: Agreement, by: Actor, *, is_new: bool) -> None:
     async with office.store.begin() as transaction:
         if is_new:
             await _add(office, transaction, client, by)
         else:
             now = await transaction.client(client.id) or client
-            await transaction.save_client(replace(now, metadata=client.metadata), before=client.state)
+            wider = replace(now, metadata=with_scopes_of(now.metadata, api))
+            await transaction.save_client(wider, before=client.state)
         await transaction.add_agreement(agreement)
         await office.note(transaction, by, "contract.requested", client.id, agreement, agreement.reason)
 

@@ -24,11 +24,6 @@ def must_decide(by: Actor) -> None:
         raise NotAllowed
 
 
-def may_decide_for_itself(by: Actor) -> bool:
-    """Whether this actor's wish needs nobody else's yes."""
-    return by.decides
-
-
 def named(by: Actor) -> str:
     """The actor as the audit log names it."""
     return by.called if by.person is None else f"{by.person.provider}:{by.person.subject}"

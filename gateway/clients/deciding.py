@@ -50,7 +50,7 @@ async def change_tier(office: Office, id_: str, tier: str | None, by: Actor) -> 
     agreement, client = await office.agreement(id_, by)
     if agreement.state not in (State.REQUESTED, State.ACTIVE):
         raise Conflict(f"A contract that is {agreement.state} has no tier to change.", "not_possible")
-    api = still_there(office.catalogue, agreement.api)
+    api = still_there(office.catalogue, agreement.api, client)
     check_tier(office.catalogue, api, tier, held=agreement.tier)
     if (
         agreement.state is State.REQUESTED
@@ -96,7 +96,7 @@ async def _put_in_force(office: Office, id_: str, by: Actor, verb: Verb, tier: s
                 raise Conflict("This application was deleted.", "not_possible")
             now, _ = await office.agreement(id_, by)
             await _check_step(office, client, now, verb)
-            api = still_there(office.catalogue, now.api)
+            api = still_there(office.catalogue, now.api, client)
             if tier is not None:
                 check_tier(office.catalogue, api, tier, held=now.tier)
             return await grant(office, await settle(office, client, by), now, by, verb, tier or now.tier, reason)

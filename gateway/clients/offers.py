@@ -34,10 +34,10 @@ def check_terms(api: Api, *, accepted: bool) -> None:
         raise Invalid("The terms of this API have to be accepted.", "terms_not_accepted")
 
 
-def still_there(catalogue: Catalogue, api: str) -> Api:
-    """The API of a contract. Raises `Conflict` when the configuration no longer has it."""
+def still_there(catalogue: Catalogue, api: str, client: Client) -> Api:
+    """The API of a contract. Raises `Conflict` when the configuration no longer has it, or at another provider."""
     found = catalogue.apis.get(api)
-    if found is None:
+    if found is None or found.provider != client.provider:
         raise Conflict("This API is no longer offered.", "no_such_api")
     return found
 

@@ -36,7 +36,7 @@ class Postbox:
         self._waiting: asyncio.Queue[Notice] = asyncio.Queue(room)
         self._counts = {
             outcome: metrics.counter(
-                "notices_total", "Notices by what became of them.", channel=channel.name, outcome=outcome
+                "notices", "Notices by what became of them.", channel=channel.name, outcome=outcome
             )
             for outcome in ("sent", "failed", "dropped")
         }

@@ -216,11 +216,15 @@ async def run_reconcile(office: Office, options: Reconciling) -> None:
     """Compare again and again, for ever; of several nodes, one at a time."""
     while True:
         await asyncio.sleep(options.interval)
-        await reconcile_once(office, options)
+        try:
+            await reconcile_once(office, options)
+        except Exception:
+            # A fault of ours with one client must not be the end of all comparisons.
+            log.exception("clients could not be compared with their providers")
 
 
 async def reconcile_once(office: Office, options: Reconciling) -> tuple[Drift, ...]:
-    """One comparison in the background, unless another node does it. It never fails: what it finds is logged."""
+    """One comparison in the background, unless another node does it. What it finds or cannot do is logged."""
     try:
         # Every node wakes in the same interval once, and the first that says so has it.
         slot = int(office.clock.time() // options.interval)

@@ -165,7 +165,7 @@ class Registry:
         return await reconciling.reconcile(self._office, self._reconciling, by, provider=provider, repair=repair)
 
     async def reconcile_once(self) -> tuple[Drift, ...]:
-        """What `run_reconcile` does once: nothing where another node does it in this interval. Never fails."""
+        """What `run_reconcile` does once: nothing where another node does it in this interval."""
         return await reconciling.reconcile_once(self._office, self._reconciling)
 
     async def run_reconcile(self) -> None:

@@ -49,7 +49,7 @@ class Telling:
 
 def _counted(metrics: FakeMetrics) -> dict[str, float]:
     return {
-        outcome: metrics["notices_total", "channel=telling", f"outcome={outcome}"].value
+        outcome: metrics["notices", "channel=telling", f"outcome={outcome}"].value
         for outcome in ("sent", "failed", "dropped")
     }
 
@@ -111,7 +111,7 @@ async def test_notices_go_out_to_a_real_receiver_that_fails_at_first() -> None:
         async with open_notices(None, options, open_fetch, FakeClock(), metrics) as notices:
             notices(NOTICE)
         assert [received.header("webhook-id") for received in server.received] == ["n-1", "n-1"]
-    assert metrics["notices_total", "channel=webhook", "outcome=sent"].value == 1
+    assert metrics["notices", "channel=webhook", "outcome=sent"].value == 1
 
 
 async def test_the_end_does_not_wait_for_a_receiver_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ async def test_the_end_does_not_wait_for_a_receiver_that_never_answers(monkeypat
             for _ in range(3):
                 notices(NOTICE)
             await server.until_received(1)
-    assert metrics["notices_total", "channel=webhook", "outcome=dropped"].value == 3
+    assert metrics["notices", "channel=webhook", "outcome=dropped"].value == 3
 
 
 @pytest.mark.case("C296")

@@ -1,6 +1,6 @@
 """A registry over a real store and a real registration server, and the people around it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,10 +61,13 @@ class Opened:
     register: Register
     feed: Feed
     notices: list[Notice] = field(default_factory=list)
+    told: Callable[[], None] = lambda: None
+    """Called once every worker knows of a change."""
 
     async def spread(self, _: ClientKey) -> None:
         """As the gateway does it."""
         await self.feed.refresh()
+        self.told()
 
     def contract(self, client: Client, api: str) -> Contract | None:
         """What the gateway knows, at this moment."""

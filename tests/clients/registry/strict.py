@@ -27,6 +27,11 @@ class Strict:
         self.refuses: str = ""
         """What it says to registrations, where it does not take them."""
 
+    @property
+    def provider(self) -> Provider:
+        """As the configuration would have it."""
+        return Provider(name="idp", endpoints=Endpoints(registration=f"{self.url}/register"))
+
     def application(self) -> web.Application:
         application = web.Application()
         application.add_routes(
@@ -87,9 +92,8 @@ async def strict_provider(clock: FakeClock) -> AsyncIterator[tuple[Strict, Regis
     server = Strict()
     listener = bind("127.0.0.1", 0)
     server.url = f"http://{address(listener)}"
-    provider = Provider(name="idp", endpoints=Endpoints(registration=f"{server.url}/register"))
     async with (
         serving(server.application(), listener),
-        open_registrar(provider, Registration(), open_fetch, clock) as registrar,
+        open_registrar(server.provider, Registration(), open_fetch, clock) as registrar,
     ):
         yield server, registrar

@@ -11,7 +11,10 @@ from gateway.clients import Directory
 from gateway.clients.client import OPERATOR, Client, ClientState, Metadata
 from gateway.clients.life import State
 from gateway.clients.mistakes import Conflict, Invalid, NotAllowed, Refusal
+from gateway.clients.registration.registrar import open_registrar
 from gateway.clients.registry import Registry
+from gateway.fetch import open_fetch
+from gateway.providers.registration import Registration
 from tests.clients.registry.opened import ADA, OWNER, SHOP, Opened
 from tests.clients.registry.strict import Strict, strict_provider
 from tests.fakes import FakeClock
@@ -114,6 +117,24 @@ async def test_many_edits_at_once_lose_no_registration_access_token(strict: tupl
     client = await _mine(registry)
     pages = [replace(SHOP, client_uri=f"https://shop.example.com/{number}") for number in range(8)]
     await asyncio.gather(*(registry.edit(client.id, page, by=ADA) for page in pages))
+    await registry.delete(client.id, by=ADA)
+    assert server.clients == {}
+
+
+async def test_of_two_processes_one_at_a_time_edits_an_application(
+    strict: tuple[Strict, Registry], here: Opened, clock: FakeClock
+) -> None:
+    server, registry = strict
+    client = await _mine(registry)
+    async with open_registrar(server.provider, Registration(), open_fetch, clock) as registrar:
+        another = here.again(registrars={"idp": registrar})
+        pages = [replace(SHOP, client_uri=f"https://shop.example.com/{number}") for number in range(8)]
+        editing = [each.edit(client.id, page, by=ADA) for page in pages for each in (registry, another)]
+        outcomes = await asyncio.gather(*editing, return_exceptions=True)
+        await another.close()
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert {refusal.code for refusal in refusals if isinstance(refusal, Conflict)} <= {"busy"}
+    assert all(isinstance(refusal, Conflict) for refusal in refusals)
     await registry.delete(client.id, by=ADA)
     assert server.clients == {}
 

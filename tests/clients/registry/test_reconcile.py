@@ -14,6 +14,7 @@ from gateway.clients.life import State
 from gateway.clients.options import Reconciling
 from gateway.clients.registry import Registry
 from gateway.demo.identity_provider import DemoProvider
+from gateway.tasks import Tasks
 from tests.clients.registry.faults import Faults, How
 from tests.clients.registry.opened import ADA, SHOP, Opened, opened
 from tests.clients.registry.strict import Strict, strict_provider
@@ -197,3 +198,19 @@ async def test_a_request_that_waited_for_its_provider_is_granted_in_the_backgrou
     await here.registry.reconcile_once()
     assert (await here.registry.agreement(waiting.id, by=ADA)).state is State.ACTIVE
     assert len(here.at_provider()) == 1
+
+
+async def test_the_comparison_in_the_background_repairs_where_that_is_wished(here: Opened) -> None:
+    client = await _mine(here.registry)
+    here.idp.delete_client(str(client.client_id))
+    ended = asyncio.Event()
+    options = Reconciling(interval=0.01, repair=True)
+    registry = here.made(here.store, here.registrars, None, options)
+    here.told = ended.set
+    tasks = Tasks()
+    tasks.start(registry.run_reconcile())
+    async with asyncio.timeout(5):
+        await ended.wait()
+    await tasks.close()
+    await registry.close()
+    assert here.contract(client, "profile") is None
