@@ -1,11 +1,14 @@
 """Why a request would be allowed or refused: the route it takes, and each check of each policy. Forwards nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from multidict import CIMultiDict
 
 from gateway.chain import Chain, Explained
+from gateway.clients import Register
+from gateway.clients.store import Unusable
 from gateway.paths import BadRequest, canonical_host, normalise
 from gateway.policy import Finding, Request, Unavailable
 from gateway.ports import Clock, Counter, Gauge, Histogram
@@ -46,12 +49,12 @@ class Explanation:
 
 async def explain(settings: Settings, question: Question, clock: Clock) -> Explanation:
     """The explanation under these settings, in force or not. Providers are asked, unless claims are given."""
-    world = World(clock=clock, metrics=Unmeasured(), shared=Shared())
     try:
         target = normalise(question.target, question.host)
         host = canonical_host(question.host)
     except BadRequest as fault:
         return Explanation(outcome="bad_request", summary=f"{fault.status} {fault.code}: {fault.detail}")
+    world = World(clock=clock, metrics=Unmeasured(), shared=Shared(), register=await _contracts(settings, clock))
     async with open_runtime(settings, world) as runtime:
         found = runtime.router.find(host, question.method, target.path)
         match found:
@@ -63,6 +66,21 @@ async def explain(settings: Settings, question: Question, clock: Clock) -> Expla
             case Route():
                 request = _request(question, host, target.path, target.query, found.api, clock)
                 return await _explained(runtime, found, request, question.claims)
+
+
+async def _contracts(settings: Settings, clock: Clock) -> Register | None:
+    """What the store says; an unread register where it cannot be asked, which nobody passes."""
+    if settings.store is None:
+        return None
+    from gateway.clients.store.opening import open_store
+
+    register = Register()
+    with suppress(Unavailable, Unusable):
+        # What only looks at a store does not make one.
+        async with open_store(replace(settings.store, migrate=False), clock) as store:
+            found = await store.in_force()
+            register.replace(found.contracts, found.blocked)
+    return register
 
 
 def _request(question: Question, host: str, path: str, query: str, api: str, clock: Clock) -> Request:

@@ -1,16 +1,19 @@
 """Gateway, identity provider and API in one process."""
 
 import asyncio
+import re
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
+from gateway.clients.store.sealing import new_key
 from gateway.demo.curls import Curl, demo_curls
-from gateway.demo.identity_provider import AUDIENCE, run_identity_provider
+from gateway.demo.identity_provider import AUDIENCE, DemoProvider, run_identity_provider
 from gateway.demo.listening import address, bind_anyhow
 from gateway.demo.upstream import run_upstream
 from gateway.demo.welcome import welcome
@@ -20,15 +23,18 @@ from gateway.settings import load
 CONFIG = Path(__file__).with_name("config.yaml")
 HOST = "127.0.0.1"
 CLIENT = ("shop", "shop-secret")
+PORTAL = ("portal", "portal-secret")
 VARIABLES = (
     "TOKENWARD_DEMO_PORT",
     "TOKENWARD_DEMO_ADMIN_PORT",
+    "TOKENWARD_DEMO_PORTAL_PORT",
     "TOKENWARD_DEMO_PROVIDER_PORT",
     "TOKENWARD_DEMO_UPSTREAM_PORT",
 )
 """What the configuration is told, in the order of `Ports`."""
 TOKEN_LIFETIME = 86_400
 """Seconds; the token that is printed should outlast whoever tries it."""
+VARIABLE = re.compile(r"\$\{([A-Z_]+)(?::-([^}]*))?\}")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -38,6 +44,7 @@ class Ports:
 
     gateway: int = 8080
     admin: int = 9090
+    portal: int = 8081
     provider: int = 9000
     upstream: int = 9001
 
@@ -48,8 +55,11 @@ class Demo:
 
     gateway: str
     admin: str
+    portal: str
     issuer: str
     upstream: str
+    config: Path
+    """The configuration in force; it is gone with the demo."""
     token: str = field(repr=False)
     """For the orders API, with the scope orders.read."""
 
@@ -58,9 +68,11 @@ class Demo:
         """What runs where."""
         return {
             "gateway": self.gateway,
+            "developer portal": self.portal,
             "its admin port": f"{self.admin}/metrics",
             "identity provider": self.issuer,
             "API behind the gateway": self.upstream,
+            "configuration": str(self.config),
         }
 
     @property
@@ -72,6 +84,7 @@ class Demo:
         found = {
             wanted.gateway: self.gateway,
             wanted.admin: self.admin,
+            wanted.portal: self.portal,
             wanted.provider: self.issuer,
             wanted.upstream: self.upstream,
         }
@@ -82,20 +95,49 @@ class Demo:
 async def open_demo(wanted: Ports) -> AsyncIterator[Demo]:
     """All of it, until the end of the block."""
     async with AsyncExitStack() as stack:
-        ports = (wanted.gateway, wanted.admin, wanted.provider, wanted.upstream)
+        ports = (wanted.gateway, wanted.admin, wanted.portal, wanted.provider, wanted.upstream)
         listeners = [stack.enter_context(bind_anyhow(HOST, port)) for port in ports]
-        provider = await stack.enter_async_context(run_identity_provider(listener=listeners[2]))
+        gateway, admin, portal, idp, api = listeners
+        provider = await stack.enter_async_context(run_identity_provider(listener=idp))
         provider.add_client(*CLIENT, client_name="Shop", scope="orders.read orders.write")
-        upstream = await stack.enter_async_context(run_upstream(listener=listeners[3]))
-        settings = load(CONFIG, dict(zip(VARIABLES, map(_port, listeners), strict=True)))
-        await stack.enter_async_context(serve(settings, sockets=listeners[:1], admin_sockets=listeners[1:2]))
+        portal_url = f"http://{address(portal)}"
+        _add_portal(provider, portal_url)
+        upstream = await stack.enter_async_context(run_upstream(listener=api))
+        folder = stack.enter_context(TemporaryDirectory(prefix="tokenward-demo-"))
+        values = dict(zip(VARIABLES, map(_port, listeners), strict=True))
+        config = await asyncio.to_thread(_write_config, folder, {**values, "TOKENWARD_DEMO_STORE_KEY": new_key()})
+        await stack.enter_async_context(
+            serve(load(config), sockets=[gateway], admin_sockets=[admin], portal_sockets=[portal])
+        )
         yield Demo(
-            gateway=f"http://{address(listeners[0])}",
-            admin=f"http://{address(listeners[1])}",
+            gateway=f"http://{address(gateway)}",
+            admin=f"http://{address(admin)}",
+            portal=portal_url,
             issuer=provider.issuer,
             upstream=upstream,
+            config=config,
             token=provider.issue(CLIENT[0], "orders.read", audience=AUDIENCE, lifetime=TOKEN_LIFETIME),
         )
+
+
+def _write_config(folder: str, values: Mapping[str, str]) -> Path:
+    """The configuration with these values in place of its variables, for whoever wants to read it or use it."""
+    config = Path(folder, "tokenward.yaml")
+    config.touch(mode=0o600)
+    config.write_text(VARIABLE.sub(lambda found: values.get(found[1], found[2] or ""), CONFIG.read_text()))
+    return config
+
+
+def _add_portal(provider: DemoProvider, url: str) -> None:
+    """The portal's own client, for people to sign in."""
+    provider.add_client(
+        *PORTAL,
+        client_name="Demo portal",
+        grant_types=["authorization_code"],
+        response_types=["code"],
+        redirect_uris=[f"{url}/signed-in"],
+        scope="openid profile email",
+    )
 
 
 async def run(output: TextIO, *, port: int, stop: asyncio.Event | None) -> None:

@@ -38,6 +38,8 @@ class Limiter:
 
     async def explain(self, request: Request, claims: Mapping[str, object] | None) -> Sequence[Finding]:
         """What is left of each limit. Nothing is counted."""
+        if request.principal is None and self._without is None:
+            return [Finding("limit", None, "that of the client's tier; nothing is counted here")]
         windows = self._windows(request)
         if not windows:
             return [Finding("limit", None, "no limit holds for this request")]

@@ -75,6 +75,7 @@ class Demo:
     ports: dict[str, str]
     """Those that the README names, and those that stand in for them."""
     token: str
+    config: str
 
     def here(self, command: str) -> str:
         """A command of the README for this demo."""
@@ -88,7 +89,7 @@ class Demo:
         return re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: ports.get(port[0], port[0]), text)
 
 
-PORTS = ("8080", "9090", "9000", "9001")
+PORTS = ("8080", "8081", "9090", "9000", "9001")
 LAST = "# 7."
 
 
@@ -103,7 +104,8 @@ async def demo() -> AsyncIterator[Demo]:
             printed = await _until_printed(program.stdout)
         found = re.findall(r"^  \S.*http://127\.0\.0\.1:(\d+)", printed, re.MULTILINE)
         token = re.findall(r"Bearer (\S+)\"", printed)[0]
-        yield Demo(printed, dict(zip(PORTS, found, strict=True)), token)
+        config = re.findall(r"^  configuration +(\S+)$", printed, re.MULTILINE)[0]
+        yield Demo(printed, dict(zip(PORTS, found, strict=True)), token, config)
     finally:
         program.send_signal(signal.SIGINT)
         await program.communicate()
@@ -134,10 +136,7 @@ async def test_the_demo_prints_what_is_shown(demo: Demo) -> None:
 async def test_the_demo_answers_as_shown(demo: Demo, step: Step) -> None:
     variables = {
         "TOKEN": demo.token,
-        "TOKENWARD_DEMO_PORT": demo.ports["8080"],
-        "TOKENWARD_DEMO_ADMIN_PORT": demo.ports["9090"],
-        "TOKENWARD_DEMO_PROVIDER_PORT": demo.ports["9000"],
-        "TOKENWARD_DEMO_UPSTREAM_PORT": demo.ports["9001"],
+        "CONFIG": demo.config,
     }
     quiet = re.sub(r"\bcurl\b", "curl --silent", demo.here(step.command))
     printed = await run(quiet, CHECKOUT, variables)
