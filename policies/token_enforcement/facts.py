@@ -31,6 +31,12 @@ class Active:
     _allow: Allow | None = field(default=None, init=False, compare=False, repr=False)
     _elsewhere: dict[object, Allow] | None = field(default=None, init=False, compare=False, repr=False)
 
+    def asked_again(self, asked_at: float) -> "Active":
+        """The same said of the same token, at another time."""
+        again = Active(self.token, asked_at)
+        again._place, again._allow, again._elsewhere = self._place, self._allow, self._elsewhere
+        return again
+
     def rendered(self, place: object) -> Allow | None:
         """What was rendered for that place; `None` if nothing was."""
         if self._place is place:

@@ -17,6 +17,8 @@ T = TypeVar("T")
 MOST_ALIKE = 4096
 """Values that are shared between tokens at most."""
 _MARK = Struct("<q")
+_HEAD = Struct("<qd")
+"""The mark of the client, and when the question was asked."""
 
 
 def mark_of(client_id: str | None) -> bytes:
@@ -74,12 +76,13 @@ class Records:
     def write(self, fact: Active | NotIntrospectable) -> bytes:
         """The fact as octets."""
         if isinstance(fact, NotIntrospectable):
-            return mark_of(None) + marshal.dumps((fact.asked_at,))
+            return _HEAD.pack(hash(None), fact.asked_at)
         token = fact.token
+        head = _HEAD.pack(hash(token.client_id), fact.asked_at)
         if isinstance(token.claims, KeptClaims):
-            return token.claims.record
+            record = token.claims.record
+            return record if record.startswith(head) else head + record[_HEAD.size :]
         fields = (
-            fact.asked_at,
             token.issuer,
             token.subject,
             token.client_id,
@@ -92,14 +95,16 @@ class Records:
             token.type,
             dict(token.claims),
         )
-        return mark_of(token.client_id) + marshal.dumps(fields)
+        return head + marshal.dumps(fields)
 
     def read(self, record: bytes) -> Active | NotIntrospectable:
         """The fact that was written, equal to what it was."""
-        asked_at, *fields = _fields(record)
-        if not fields:
+        _, asked_at = _HEAD.unpack_from(record)
+        if len(record) == _HEAD.size:
             return NotIntrospectable(asked_at)
-        issuer, subject, client_id, audience, scopes, expires_at, not_before, issued_at, algorithm, kind, _ = fields
+        issuer, subject, client_id, audience, scopes, expires_at, not_before, issued_at, algorithm, kind, _ = _fields(
+            record
+        )
         token = Token(
             issuer=self._one(issuer),
             subject=subject,
@@ -115,6 +120,18 @@ class Records:
         )
         return Active(token, asked_at)
 
+    def renewed(self, known: Active | NotIntrospectable | None, record: bytes) -> Active | None:
+        """What is known, as of when the record was asked for; `None` if the record says anything else.
+
+        A provider that is asked again about a token says the same again, as a rule. Octets are compared, so that `1`
+        and `true` are not the same.
+        """
+        if not isinstance(known, Active) or not isinstance(known.token.claims, KeptClaims):
+            return None
+        if known.token.claims.record[_HEAD.size :] != record[_HEAD.size :]:
+            return None
+        return known.asked_again(_HEAD.unpack_from(record)[1])
+
     def _one(self, value: T) -> T:
         if len(self._alike) >= MOST_ALIKE:
             self._alike.clear()
@@ -123,4 +140,4 @@ class Records:
 
 def _fields(record: bytes) -> tuple[Any, ...]:
     """What was written, of the types that it had: this process wrote it, and checked it before."""
-    return cast(tuple[Any, ...], marshal.loads(record[_MARK.size :]))  # noqa: S302 - as said
+    return cast(tuple[Any, ...], marshal.loads(record[_HEAD.size :]))  # noqa: S302 - as said

@@ -98,11 +98,15 @@ class Shelf:
         return fact
 
     def _keep(self, key: bytes, fact: Active | NotIntrospectable) -> None:
-        """Put it away: it comes to hand when it is asked for."""
+        """Put it away: it comes to hand when it is asked for. What is at hand and still so, stays there."""
         if not self._room:
             return
-        self._at_hand.pop(key, None)
-        self._archive.put(key, self._records.write(fact))
+        record = self._records.write(fact)
+        renewed = self._records.renewed(self._at_hand.pop(key, None), record)
+        if renewed is not None:
+            self._at_hand[key] = renewed
+            return
+        self._archive.put(key, record)
         if len(self._at_hand) + len(self._archive) <= self._room:
             return
         # What was not asked for again goes first, but for an eighth of the room: all of it was new once.

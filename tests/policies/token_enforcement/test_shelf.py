@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.policy import Allow
 from policies.token_enforcement.claims import Token
 from policies.token_enforcement.facts import Active, Fact, NotIntrospectable, Rejected
 from policies.token_enforcement.shelf import Shelf
@@ -157,6 +158,35 @@ def test_a_token_in_use_stays_at_hand_with_what_was_rendered_for_it() -> None:
         shelf.get(key)
         if number % 9 == 0:
             assert shelf.get(b"hot") is hot
+
+
+def test_a_token_that_is_asked_about_again_keeps_what_was_rendered_for_it_unless_it_says_something_else() -> None:
+    shelf, place, allow = Shelf(verified=10, rejected=10), object(), Allow()
+    said = replace(verified(), token=replace(TOKEN, claims={"admin": True}))
+    shelf.put(b"a", said)
+    known = shelf.get(b"a")
+    assert isinstance(known, Active)
+    known.render(place, allow)
+    shelf.put(b"a", replace(said, asked_at=NOON + 48))
+    again = shelf.get(b"a")
+    assert isinstance(again, Active)
+    assert (again.asked_at, again.rendered(place)) == (NOON + 48, allow)
+    shelf.put(b"a", Active(replace(TOKEN, claims={"admin": 1}), NOON + 96))
+    other = shelf.get(b"a")
+    assert isinstance(other, Active)
+    assert other.rendered(place) is None
+    assert repr(dict(other.token.claims)) == "{'admin': 1}"
+
+
+def test_a_token_that_was_asked_about_again_is_put_away_with_its_later_time() -> None:
+    shelf = Shelf(verified=10, rejected=10, at_hand=1)
+    for asked_at in (NOON, NOON + 48):
+        shelf.put(b"a", verified(asked_at))
+        shelf.get(b"a")
+    shelf.put(b"b", verified())
+    shelf.get(b"b")
+    assert b"a" not in shelf._at_hand
+    assert shelf.get(b"a") == verified(NOON + 48)
 
 
 # --- forgetting ---

@@ -395,6 +395,22 @@ async def test_a_token_in_use_is_asked_for_again_before_its_time_is_over_and_nob
         assert cache_note(await stage.decide(route, OPAQUE)) == "hit"
 
 
+async def test_a_token_that_a_refresh_says_the_same_of_is_allowed_by_the_same_object() -> None:
+    async with staged() as stage:
+        route = await stage.route()
+        stage.idp.says[OPAQUE] = active(scope="orders.read orders.write", aud=["a", "b"], roles=["x", "y"])
+        await stage.decide(route, OPAQUE)
+        before = await stage.decide(route, OPAQUE)
+        for times in (2, 3):
+            stage.clock.move(50)
+            assert await stage.decide(route, OPAQUE) is before
+            await stage.idp.fetch.until_asked(INTROSPECTION, times)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert await stage.decide(route, OPAQUE) is before
+        assert stage.idp.introspections == 3
+
+
 async def test_however_many_use_a_token_it_is_refreshed_once() -> None:
     async with staged() as stage:
         route = await stage.route()
