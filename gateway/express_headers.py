@@ -55,10 +55,17 @@ class Decisions:
         self._recent: dict[int, Changes] = {}
         self._older: dict[int, Changes] = {}
 
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._recent) + len(self._older)
+
     def changes(self, allow: Allow) -> Changes:
         """What this one changes. Raises what `changes_of` raises."""
         if not allow.set_headers and not allow.drop_headers:
             return _NO_CHANGES
+        if allow.answer_headers:
+            # What tells the caller what it has left, say, is made for one request: it would only push others out.
+            return changes_of(allow)
         key = id(allow)
         found = self._recent.get(key) or self._older.get(key)
         # An id may be another's by now; the object is not.
