@@ -26,6 +26,8 @@ from gateway.tasks import Tasks
 from tests.gateways import Config, Served, configuration, enforcement, served
 from tests.servers import RawCaller, Recorded, RecordingUpstream, Reply, play, recording_upstream, request
 
+pytestmark = pytest.mark.usefixtures("lane")
+
 PLAIN = "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\ndrain: {delay: 0}\nroutes: {}\n"
 HALF = b"half of it"
 UPLOAD = request("POST", "/public", f"Content-Length: {2 * len(HALF)}")
