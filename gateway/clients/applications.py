@@ -38,13 +38,11 @@ async def reveal(office: Office, id_: str, by: Actor) -> Credentials:
     await office.client(id_, by)
     async with office.alone_with(id_) as found:
         client = await settle(office, _registered(found), by)
-        if client.revealed:
-            raise Conflict("These credentials were shown before: replace the secret to see a new one.", "shown_already")
         registered = await office.registered(client)
         async with office.store.begin() as transaction:
             now = await transaction.client(id_)
             if now is None or now.revealed:
-                raise Conflict("These credentials were shown just now.", "shown_already")
+                raise Conflict("These credentials were shown before: a new secret can be seen.", "shown_already")
             await transaction.save_client(replace(now, revealed=True), before=ClientState.REGISTERED)
             await office.note(transaction, by, "client.revealed", client=id_)
     return registered.credentials
