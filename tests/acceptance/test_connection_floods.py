@@ -23,7 +23,6 @@ GET = request("GET", "/public")
 BODY = b"half of it"
 UPLOAD = request("POST", "/public", f"Content-Length: {2 * len(BODY)}")
 DESCRIPTORS = 256
-both_lanes = pytest.mark.parametrize("express", [False, True], ids=["ordinary", "express"])
 
 
 def open_descriptors(pid: int) -> int:
@@ -47,10 +46,9 @@ async def uploads(gateway: Program, upstream: RecordingUpstream, count: int) -> 
 
 
 @pytest.mark.case("C259")
-@both_lanes
-async def test_without_descriptors_callers_wait_and_nobody_under_way_notices(express: bool, tmp_path: Path) -> None:
+async def test_without_descriptors_callers_wait_and_nobody_under_way_notices(tmp_path: Path) -> None:
     async with recording_upstream() as upstream:
-        config = configuration(NOBODY, upstream.url, express=express)
+        config = configuration(NOBODY, upstream.url)
         async with program(config, tmp_path, through=("prlimit", f"--nofile={DESCRIPTORS}")) as gateway:
             pid = gateway.process.pid
             under_way = await uploads(gateway, upstream, 20)
@@ -148,15 +146,12 @@ async def established(gateway: Program, count: int = 8) -> AsyncIterator[Establi
 
 
 @pytest.mark.case("C268")
-@both_lanes
 @pytest.mark.parametrize(
     "limits", [{"connections": 64}, {"connections_per_address": 64}, {}], ids=["all", "each", "none"]
 )
-async def test_a_flood_of_connections_costs_those_who_are_there_nothing(
-    limits: dict[str, int], express: bool, tmp_path: Path
-) -> None:
+async def test_a_flood_of_connections_costs_those_who_are_there_nothing(limits: dict[str, int], tmp_path: Path) -> None:
     async with recording_upstream() as upstream:
-        config = configuration(NOBODY, upstream.url, express=express, limits=limits)
+        config = configuration(NOBODY, upstream.url, limits=limits)
         async with program(config, tmp_path) as gateway, established(gateway) as callers:
             await asyncio.sleep(1)
             calm = callers.taken()
