@@ -317,7 +317,7 @@ async def test_a_caller_that_leaves_takes_the_upstreams_connection_along() -> No
                 await caller.reader.readuntil(b"secret")
             caller.close()
 
-        for _ in range(10):
+        for _ in range(50):
             await asyncio.gather(*(leave(number % 2 == 0) for number in range(20)))
         await upstream.until(lambda it: not it.open)
         await idle(running)
