@@ -105,9 +105,14 @@ def _joined(step: Step, allowed: Allow | None, outcome: Decision) -> Decision:
             allowed = allowed or Allow()
             return replace(allowed, reported=(*allowed.reported, (step.name, outcome.code)))
         case Deny():
-            return outcome if allowed is None else replace(outcome, reported=allowed.reported)
+            return outcome if allowed is None else _refused(allowed, outcome)
     # A policy from outside may break its promise, and what is not an Allow must never count as one.
     raise TypeError(f"the policy {step.name} answered with neither Allow nor Deny")
+
+
+def _refused(allowed: Allow, deny: Deny) -> Deny:
+    """The refusal, with what the policies before it found out."""
+    return replace(deny, reported=allowed.reported, principal=deny.principal or allowed.principal)
 
 
 def _both(first: Allow, second: Allow) -> Allow:

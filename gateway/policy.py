@@ -82,6 +82,8 @@ class Deny:
     error: str | None = None
     """The OAuth 2.0 error code, where the caller presented a credential (RFC 6750, 3.1)."""
     reported: Headers = ()
+    principal: Principal | None = None
+    """Whose request it was, once that was known: for the record, and never a permission."""
     body: bytes | None = None
     """In place of the problem document, for a policy that speaks another protocol; its type is in `headers`."""
 

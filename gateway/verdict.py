@@ -24,8 +24,8 @@ def note(exchange: Exchange, decision: Decision) -> None:
     exchange.result = "allow" if isinstance(decision, Allow) else "deny"
     exchange.notes = decision.notes
     exchange.reported = decision.reported
-    if isinstance(decision, Allow) and decision.principal is not None:
-        principal = decision.principal
+    principal = decision.principal
+    if principal is not None:
         exchange.provider = principal.provider
         exchange.client_id = principal.client_id or ""
         exchange.subject = principal.subject or ""

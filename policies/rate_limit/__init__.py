@@ -30,10 +30,14 @@ class RateLimit:
     """ratelimit (RateLimit and RateLimit-Policy), x-ratelimit (X-RateLimit-…, the reset in milliseconds), both, off."""
     redis: SecretStr | None = None
     """Where all gateways count together, as in redis://redis.internal:6379/0. Null: each process counts for itself."""
+    redis_timeout: float = 0.05
+    """Seconds that counting may take of a request, before this process counts by itself."""
 
     def __post_init__(self) -> None:
         if self.redis is not None and not self.redis.get_secret_value().startswith(SCHEMES):
             raise ValueError("redis: write redis://host:port/0, rediss:// for TLS, or redis+unix:///path")
+        if self.redis_timeout <= 0:
+            raise ValueError(f"redis_timeout is {self.redis_timeout} s; write more than 0")
 
     def mistakes(self, providers: Mapping[str, Provider]) -> Iterator[tuple[str, str]]:
         """What is wrong with the options in view of what is installed: the field, and what to write."""
@@ -44,7 +48,12 @@ class RateLimit:
     async def open(self, services: Services) -> AsyncIterator[Policy]:
         """The policy ready to decide. Routes of one API count together, also across a reload."""
         counts: Counts = await services.share(
-            ("rate-limit", self.window, None if self.redis is None else self.redis.get_secret_value()),
+            (
+                "rate-limit",
+                self.window,
+                self.redis_timeout,
+                None if self.redis is None else self.redis.get_secret_value(),
+            ),
             lambda: self._open_counts(services),
         )
         if self.tier is not None and self.tier not in services.tiers:
@@ -64,7 +73,7 @@ class RateLimit:
             return
         from policies.rate_limit.redis_counters import open_redis
 
-        async with open_redis(self.redis.get_secret_value(), self.window, services.clock) as counts:
+        async with open_redis(self.redis.get_secret_value(), self.window, services.clock, self.redis_timeout) as counts:
             yield counts
 
 

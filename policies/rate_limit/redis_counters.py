@@ -18,8 +18,6 @@ from policies.rate_limit.windows import Left, Window
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 0.05
-"""Seconds for all that one request asks: a limit is not worth more of its time."""
 FAILURES = 3
 COOL_DOWN = 2.0
 """Seconds during which Redis is left alone after so many failures in a row."""
@@ -30,10 +28,11 @@ MOST_CONNECTIONS = 64
 class RedisCounts:
     """Counts in Redis, and here while it does not answer."""
 
-    def __init__(self, storage: RedisStorage, strategy: Strategy, clock: Clock) -> None:
+    def __init__(self, storage: RedisStorage, strategy: Strategy, clock: Clock, patience: float) -> None:
         limiter = FixedWindowRateLimiter if strategy == "fixed" else SlidingWindowCounterRateLimiter
         self._limiter = limiter(storage)
         self._clock = clock
+        self._patience = patience
         self._here = MemoryCounts(strategy)
         self._breaker = Breaker(clock, failures=FAILURES, cool_down=COOL_DOWN)
 
@@ -41,7 +40,7 @@ class RedisCounts:
         """Count one request in every window, and what is left; or count nothing, and the window that is full."""
         if self._breaker.admit():
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(self._patience):
                     taken = await self._take(windows, key)
             except (StorageError, TimeoutError, OSError) as error:
                 self._breaker.failed()
@@ -54,7 +53,7 @@ class RedisCounts:
     async def left(self, windows: Sequence[Window], key: tuple[str, ...], now: float, /) -> list[Left]:
         """What is left, with nothing counted."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 return [await self._left(window, key) for window in windows]
         except (StorageError, TimeoutError, OSError):
             return self._here.left(windows, key, now)
@@ -78,19 +77,19 @@ class RedisCounts:
 
 
 @asynccontextmanager
-async def open_redis(url: str, strategy: Strategy, clock: Clock) -> AsyncIterator[RedisCounts]:
-    """Counters at that URL. It need not answer yet."""
+async def open_redis(url: str, strategy: Strategy, clock: Clock, patience: float) -> AsyncIterator[RedisCounts]:
+    """Counters at that URL, which need not answer yet. `patience`: seconds for all that one request asks."""
     storage = RedisStorage(
         f"async+{url}",
         wrap_exceptions=True,
         implementation="redispy",
         key_prefix=PREFIX,
-        socket_timeout=PATIENCE,
-        socket_connect_timeout=PATIENCE,
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
         max_connections=MOST_CONNECTIONS,
         retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # passed on to the client as it is
     )
     try:
-        yield RedisCounts(storage, strategy, clock)
+        yield RedisCounts(storage, strategy, clock, patience)
     finally:
         await storage.bridge.get_connection().aclose()  # type: ignore[attr-defined]  # redis-py's client has it

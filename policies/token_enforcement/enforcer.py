@@ -197,13 +197,13 @@ class Enforcer:
             return self._refuse(provider, replace(refusal, notes=NOTES[known.cache]))
         refused = judge(fact.token, judge_.rules, request.received_at)
         if refused is not None:
-            return self._refuse(provider, replace(refused, notes=NOTES[known.cache]))
+            return self._refuse_token(provider, known, fact.token, refused)
         # Asked of the directory each time, and never kept: contracts come and go while a token stays in memory.
         if self._is_blocked(provider, fact.token):
-            return self._refuse(provider, replace(self._blocked, notes=NOTES[known.cache]))
+            return self._refuse_token(provider, known, fact.token, self._blocked)
         contract = self.contract(provider, fact.token)
         if contract is None and self._plan.contract_required:
-            return self._refuse(provider, replace(NO_CONTRACT, notes=NOTES[known.cache]))
+            return self._refuse_token(provider, known, fact.token, NO_CONTRACT)
         self._count(provider, "allow", "")
         return self._allowed(judge_, known, fact, contract, request)
 
@@ -250,6 +250,13 @@ class Enforcer:
         if token.expires_at is None:
             return allow
         return replace(allow, valid_until=token.expires_at + judge_.rules.leeway)
+
+    def _refuse_token(self, provider: str, known: Known, token: Token, deny: Deny) -> Deny:
+        """Refuse a token that the provider stands for: whose it is, is known."""
+        whose = Principal(
+            provider=provider, client_id=token.client_id, subject=token.subject, scopes=token.scopes, claims={}
+        )
+        return self._refuse(provider, replace(deny, notes=NOTES[known.cache], principal=whose))
 
     def _refuse(self, provider: str, deny: Deny) -> Deny:
         self._count(provider, "deny", deny.code)
