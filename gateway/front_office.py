@@ -1,33 +1,28 @@
-"""Client management in the one process that has the admin listener: registry, portal, notices, background jobs.
+"""Client management in the one process that has the admin listener: registry, portal, API, background jobs.
 
 Opened only where a store is configured: a gateway without one loads neither a database library nor templates.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from socket import socket
 
 from gateway.clients import ClientKey
-from gateway.clients.catalogue import Catalogue
-from gateway.clients.posting import open_notices
-from gateway.clients.registration.registrar import Registrar, open_registrar
 from gateway.clients.registry import Registry
 from gateway.clients.store.store import Store
+from gateway.clients_api.web import ClientsApi
 from gateway.fetch import open_fetch
 from gateway.listeners import tls_context
+from gateway.management import Managed, open_registry
 from gateway.policy import Unavailable
 from gateway.portal.opening import open_portal
-from gateway.portal.options import Owners, PortalOptions, Rates, SignIn, Visits
 from gateway.portal.pages.site import PAGES
 from gateway.portal.visits import Parts
 from gateway.ports import Clock, Metrics
-from gateway.providers.registration import Registration
 from gateway.providers.status import ProviderStatus
 from gateway.settings import Settings
-from gateway.settings.catalogue import catalogue, tiers
-from gateway.settings.portal import PortalSettings
 from gateway.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -48,63 +43,11 @@ class Surroundings:
 class FrontOffice:
     """What is open of it. `offer` follows a change of the configuration."""
 
-    def __init__(self, registry: Registry, registrars: "_Registrars") -> None:
-        self.registry = registry
-        self._registrars = registrars
-
-    async def offer(self, settings: Settings) -> None:
-        """From now on, this is what may be asked for. Raises as opening does; then nothing changes."""
-        catalogue_, registrars = offered(settings), await self._registrars.replaced(settings)
-        self.registry.offer(catalogue_, registrars)
-
-
-def offered(settings: Settings) -> Catalogue:
-    """The APIs whose clients can be registered, and the tiers. Raises OSError when a file of it cannot be read."""
-    url = _gateway_url(settings)
-    found = catalogue(settings.apis, tiers(settings.tiers), settings.routes, url)
-    apis = {name: api for name, api in found.apis.items() if settings.registration(api.provider) is not None}
-    return Catalogue(apis=apis, tiers=found.tiers)
-
-
-def _gateway_url(settings: Settings) -> str:
-    written = None if settings.portal is None else settings.portal.gateway_url
-    if written is not None:
-        return written.rstrip("/")
-    return f"{'http' if settings.tls is None else 'https'}://{settings.listen[0]}"
-
-
-class _Registrars:
-    """The registrars of the configuration in force; one before it is closed when nobody can be using it any more."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._stack = AsyncExitStack()
-
-    async def replaced(self, settings: Settings) -> Mapping[str, Registrar]:
-        """A registrar for each provider that registers clients."""
-        new = AsyncExitStack()
-        try:
-            opened = {
-                name: await new.enter_async_context(
-                    open_registrar(settings.provider(name), registration, open_fetch, self._clock)
-                )
-                for name, registration in _registrations(settings).items()
-            }
-        except BaseException:
-            await new.aclose()
-            raise
-        # What is under way at a provider goes on with the connections that it has, so these stay until the end.
-        self._stack.push_async_exit(new)
-        return opened
-
-    async def close(self) -> None:
-        """Close all of them."""
-        await self._stack.aclose()
-
-
-def _registrations(settings: Settings) -> dict[str, Registration]:
-    found = {name: settings.registration(name) for name in settings.providers}
-    return {name: registration for name, registration in found.items() if registration is not None}
+    def __init__(self, managed: Managed, api: ClientsApi) -> None:
+        self.registry = managed.registry
+        self.offer = managed.offer
+        self.api = api
+        """What the admin listener serves of it."""
 
 
 @asynccontextmanager
@@ -116,29 +59,16 @@ async def open_front_office(
     Raises OSError or ValueError when a part of it can't be opened.
     """
     async with AsyncExitStack() as stack:
-        management = settings.management
-        registrars = _Registrars(around.clock)
-        stack.push_async_callback(registrars.close)
-        notices = await stack.enter_async_context(
-            open_notices(management.notices.mail, management.notices.webhook, open_fetch, around.clock, around.metrics)
+        managed = await stack.enter_async_context(
+            open_registry(settings, around.store, around.clock, around.metrics, _spread(around.refresh))
         )
-        registry = Registry(
-            around.store,
-            await registrars.replaced(settings),
-            offered(settings),
-            around.clock,
-            _spread(around.refresh),
-            notices,
-            management.bounds,
-            management.reconcile,
-        )
-        stack.push_async_callback(registry.close)
+        registry = managed.registry
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         tasks.start(registry.run_reconcile())
         if settings.portal is not None:
             await stack.enter_async_context(_portal(settings, registry, around, sockets))
-        yield FrontOffice(registry, registrars)
+        yield FrontOffice(managed, ClientsApi(registry, around.clock))
 
 
 def _spread(refresh: Callable[[], Awaitable[bool]]) -> Callable[[ClientKey], Awaitable[None]]:
@@ -157,7 +87,7 @@ async def _portal(
     portal = settings.portal
     assert portal is not None  # noqa: S101 - asked before
     parts = Parts(
-        options=_options(portal),
+        options=portal,
         registry=registry,
         clock=around.clock,
         token_endpoint=_token_endpoint(registry),
@@ -174,19 +104,6 @@ async def _portal(
     )
     async with serving:
         yield
-
-
-def _options(written: PortalSettings) -> PortalOptions:
-    return PortalOptions(
-        url=written.url,
-        sign_in=SignIn(**dict(written.sign_in)),
-        owners=Owners(**dict(written.owners)),
-        title=written.title,
-        visits=Visits(**dict(written.visits)),
-        rates=Rates(**dict(written.rates)),
-        timeout=written.timeout,
-        trusted_proxies=tuple(map(str, written.trusted_proxies)),
-    )
 
 
 def _token_endpoint(registry: Registry) -> Callable[[str], Awaitable[str | None]]:

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from gateway.clients.client import Person
-from gateway.portal.options import Owners
+from gateway.settings.portal import Owners
 
 LONGEST_NAME = 200
 LONGEST_EMAIL = 254

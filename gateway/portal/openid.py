@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 from gateway.policy import Headers, Unavailable
 from gateway.portal import tokens
 from gateway.portal.attempt import Attempt
-from gateway.portal.options import PortalOptions
 from gateway.portal.provider_keys import ProviderKeys
 from gateway.portal.tokens import Doubtful, Expected, Logout, Signed
 from gateway.ports import Clock, Fetch, Reply
@@ -20,6 +19,7 @@ from gateway.providers import Endpoints, Provider
 from gateway.providers.authentication import Authenticator
 from gateway.providers.discovery import Discovery
 from gateway.providers.urls import url_fault
+from gateway.settings.portal import PortalSettings
 from gateway.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class _Tokens:
 class OpenId:
     """Our client at the provider. Raises ValueError when its credentials do not suffice."""
 
-    def __init__(self, options: PortalOptions, provider: Provider, fetch: Fetch, clock: Clock, tasks: Tasks) -> None:
+    def __init__(self, options: PortalSettings, provider: Provider, fetch: Fetch, clock: Clock, tasks: Tasks) -> None:
         self._options = options
         self._provider = provider
         self._fetch = fetch
@@ -152,7 +152,7 @@ class OpenId:
         return {**told, **signed.claims} if told.get("sub") == subject else signed.claims
 
 
-def _as_our_client_sees(provider: Provider, options: PortalOptions) -> Provider:
+def _as_our_client_sees(provider: Provider, options: PortalSettings) -> Provider:
     """The metadata says more than endpoints: it is read even where every endpoint that APIs need is configured."""
     endpoints = replace(provider.endpoints, jwks=None) if provider.discovery else provider.endpoints
     return replace(provider, introspection=options.sign_in.credentials, endpoints=endpoints)

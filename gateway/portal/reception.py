@@ -13,12 +13,12 @@ from gateway.portal.attempt import Attempt
 from gateway.portal.cookies import Cookies
 from gateway.portal.forms import NotAForm, fields
 from gateway.portal.openid import Granted, OpenId
-from gateway.portal.options import PortalOptions
 from gateway.portal.return_address import return_address
 from gateway.portal.sessions import Sessions, SessionStore, SignedIn, new_session
 from gateway.portal.tokens import Doubtful, Logout
 from gateway.portal.visits import Ending, Page, Stop, Visit
 from gateway.ports import Clock
+from gateway.settings.portal import PortalSettings
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Reception:
     """Signs people in and out."""
 
     def __init__(
-        self, options: PortalOptions, openid: OpenId, sessions: Sessions, store: ReceptionStore, clock: Clock
+        self, options: PortalSettings, openid: OpenId, sessions: Sessions, store: ReceptionStore, clock: Clock
     ) -> None:
         self._options = options
         self._openid = openid

@@ -14,8 +14,8 @@ from gateway.clients.client import Person
 from gateway.clients.store import Session
 from gateway.portal import forms
 from gateway.portal.cookies import Cookies
-from gateway.portal.options import PortalOptions
 from gateway.ports import Clock
+from gateway.settings.portal import PortalSettings
 
 COOKIE = "session"
 SEEN_AFTER = 60.0
@@ -55,7 +55,7 @@ class SignedIn:
 class Sessions:
     """Begins, finds and ends sessions."""
 
-    def __init__(self, store: SessionStore, options: PortalOptions, clock: Clock) -> None:
+    def __init__(self, store: SessionStore, options: PortalSettings, clock: Clock) -> None:
         self._store = store
         self._visits = options.visits
         self._provider = options.sign_in.provider

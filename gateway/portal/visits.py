@@ -35,11 +35,11 @@ from gateway.clients.catalogue import Catalogue
 from gateway.clients.client import Actor, Person
 from gateway.clients.registry import Registry
 from gateway.policy import Headers
-from gateway.portal.options import PortalOptions
 from gateway.portal.rendering import Rendering
 from gateway.ports import Clock
 from gateway.providers.registration import Registration
 from gateway.providers.status import ProviderStatus
+from gateway.settings.portal import PortalSettings
 
 NO_FORM: MultiMapping[str] = MultiDict()
 
@@ -91,7 +91,7 @@ async def _none_known() -> tuple[ProviderStatus, ...]:
 class Parts:
     """What pages work with."""
 
-    options: PortalOptions
+    options: PortalSettings
     registry: Registry
     clock: Clock
     token_endpoint: Callable[[str], Awaitable[str | None]] = _unknown

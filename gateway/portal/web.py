@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from ipaddress import ip_network
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -15,12 +14,12 @@ from gateway.headers import Forwarding
 from gateway.policy import Unavailable
 from gateway.portal import forms
 from gateway.portal.answer_headers import answer_headers
-from gateway.portal.options import Rates
 from gateway.portal.rates import Limiter
 from gateway.portal.reception import BACK_CHANNEL, SIGN_IN, SIGNED_IN, Reception
 from gateway.portal.rendering import StaticFile
 from gateway.portal.sessions import Sessions, SignedIn
 from gateway.portal.visits import NO_FORM, Ending, Page, Parts, Stop, Visit, Visitor
+from gateway.settings.portal import Rates
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class _Site:
         self._origin = parts.options.origin
         self._host = urlsplit(self._origin).netloc.lower()
         self._headers = answer_headers(self._origin)
-        self._forwarding = Forwarding(trusted=tuple(map(ip_network, parts.options.trusted_proxies)))
+        self._forwarding = Forwarding(trusted=parts.options.trusted_proxies)
 
     def application(self, pages: Sequence[Page]) -> web.Application:
         app = web.Application(middlewares=[self._explain, self._guard], client_max_size=LONGEST_BODY)

@@ -39,7 +39,7 @@ def check_credentials(written: ClientCredentials, *, local: bool) -> Iterator[Wr
     """What is wrong with these credentials; paths start at them. `local`: the provider is on loopback, for trying
     things out, and any secret will do.
     """
-    yield from _missing(written)
+    yield from _missing(written, local=local)
     if not local:
         for name in ("client_secret", "authorization"):
             yield from check_secret((name,), getattr(written, name))
@@ -74,9 +74,11 @@ def check_header(path: Path, value: SecretStr | None) -> Iterator[Wrong]:
         )
 
 
-def _missing(written: ClientCredentials) -> Iterator[Wrong]:
+def _missing(written: ClientCredentials, *, local: bool) -> Iterator[Wrong]:
     for name in NEEDS[written.authentication]:
-        if getattr(written, name) in (None, ""):
+        value = getattr(written, name)
+        # Of a blank secret more is said below, unless anything will do.
+        if value in (None, "") or (local and isinstance(value, SecretStr) and not secret_of(value)):
             yield Wrong((name,), f"is missing; {written.authentication} needs it")
 
 

@@ -22,10 +22,10 @@ from gateway.demo.listening import address, bind
 from gateway.fetch import open_fetch
 from gateway.policy import Unavailable
 from gateway.portal.opening import PortalStore, open_portal
-from gateway.portal.options import PortalOptions, SignIn
 from gateway.portal.visits import Page, Parts, Visit
 from gateway.ports import Clock
 from gateway.providers import ClientCredentials, Provider, Transport
+from gateway.settings.portal import PortalSettings, SignIn
 from tests.portal.browser import Browser, Shown
 from tests.portal.fake_provider import FakeProvider
 
@@ -100,7 +100,7 @@ class Portal:
     """A portal that runs."""
 
     origin: str
-    options: PortalOptions
+    options: PortalSettings
     store: Store
     clock: Clock
     changes: Changes
@@ -119,7 +119,7 @@ async def _tell_nobody(_: ClientKey) -> None:
     return
 
 
-def parts_of(options: PortalOptions, clock: Clock, store: Store) -> Parts:
+def parts_of(options: PortalSettings, clock: Clock, store: Store) -> Parts:
     """What pages work with, where there is nothing to ask for."""
     registry = Registry(store, {}, Catalogue(), clock, _tell_nobody, lambda _: None)
     return Parts(options=options, registry=registry, clock=clock)
@@ -164,7 +164,7 @@ async def running(
     origin = f"http://{address(listener)}"
     ours = credentials if isinstance(credentials, ClientCredentials) else credentials(origin)
     signing_in = SignIn(provider=provider.name, credentials=ours, **(sign_in or {}))
-    opened = PortalOptions(**{"url": origin, "sign_in": signing_in, **options})
+    opened = PortalSettings(**{"url": origin, "sign_in": signing_in, **options})
     changes = Changes()
     parts = parts_of(opened, clock, store)
     served = pages(changes) if own_pages is None else own_pages

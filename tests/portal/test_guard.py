@@ -10,10 +10,10 @@ from gateway.clients.store.store import Store
 from gateway.fetch import open_fetch
 from gateway.portal.answer_headers import answer_headers
 from gateway.portal.opening import composed
-from gateway.portal.options import Rates
 from gateway.portal.pages.site import PAGES
 from gateway.portal.reception import BACK_CHANNEL
 from gateway.portal.visits import Page, Visit
+from gateway.settings.portal import Rates
 from tests.fakes import FakeClock
 from tests.portal.browser import Shown
 from tests.portal.fake_provider import FakeProvider

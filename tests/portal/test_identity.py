@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.portal.identity import decides, person
-from gateway.portal.options import Owners
+from gateway.settings.portal import Owners
 
 GROUPS = Owners(claim="groups", any_of=("admins", "owners"))
 

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from gateway.clients.store.store import Store
 from gateway.clock import SystemClock
 from gateway.demo.identity_provider import DemoProvider, run_identity_provider
-from gateway.portal.options import Owners
 from gateway.providers import ClientAuthentication, ClientCredentials
+from gateway.settings.portal import Owners
 from tests.fakes import FakeClock
 from tests.idp.oidc_provider import OidcProvider
 from tests.idp.sign_in import Browser as ProviderBrowser

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.clients.store.store import Store
 from gateway.portal import attempt
-from gateway.portal.options import Rates
 from gateway.portal.return_address import HOME, LONGEST, return_address
+from gateway.settings.portal import Rates
 from tests.fakes import NOON, FakeClock
 from tests.portal.fake_provider import FakeProvider
 from tests.portal.portals import provider_at, running

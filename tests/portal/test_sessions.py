@@ -8,7 +8,7 @@ import pytest
 
 from gateway.clients.store.store import Store
 from gateway.portal.cookies import Cookies
-from gateway.portal.options import Visits
+from gateway.settings.portal import Visits
 from tests.fakes import FakeClock
 from tests.portal.browser import Browser
 from tests.portal.fake_provider import FakeProvider

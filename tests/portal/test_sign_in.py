@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.clients.store.store import Store
-from gateway.portal.options import Owners
+from gateway.settings.portal import Owners
 from tests.fakes import FakeClock
 from tests.portal.browser import Browser
 from tests.portal.fake_provider import CLIENT_ID, KEY, PUBLIC_PEM, FakeProvider, jwk_of

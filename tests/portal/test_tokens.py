@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
-from gateway.portal.options import ALGORITHMS
 from gateway.portal.tokens import Doubtful, KeyUnknown, verify
+from gateway.settings.portal import ALGORITHMS
 from tests.portal.fake_provider import KEY, jwk_of
 
 ALL = frozenset(ALGORITHMS)

@@ -21,12 +21,12 @@ from gateway.demo.identity_provider import DemoProvider, run_identity_provider
 from gateway.demo.listening import address, bind
 from gateway.fetch import open_fetch
 from gateway.portal.opening import open_portal
-from gateway.portal.options import Owners, PortalOptions, SignIn
 from gateway.portal.pages.site import PAGES
 from gateway.portal.visits import Parts
 from gateway.providers import ClientCredentials, Provider
 from gateway.providers.registration import Registration
 from gateway.providers.status import ProviderState, ProviderStatus
+from gateway.settings.portal import Owners, PortalSettings, SignIn
 from tests.fakes import NOON, FakeClock
 from tests.portal.pages.catalogues import CATALOGUE
 from tests.portal.portals import opened_store
@@ -168,7 +168,7 @@ def _know_portal(idp: DemoProvider, origin: str) -> None:
 
 def _parts(origin: str, registry: Registry, clock: FakeClock, idp: DemoProvider) -> Parts:
     credentials = ClientCredentials(client_id="portal", client_secret=SecretStr("of-the-portal"))
-    options = PortalOptions(
+    options = PortalSettings(
         url=origin,
         title="Example developers",
         sign_in=SignIn(provider="demo", credentials=credentials, scopes=("openid", "profile")),
