@@ -38,7 +38,7 @@ async def open_contracts(
         register = Register()
         feed = Feed(store, register, forget, clock, options, metrics)
         dropped = metrics.counter("usage_dropped", "Calls that were not counted for their client.")
-        tally = Tally(store, dropped.inc)
+        tally = Tally(store, dropped.inc, options.usage)
         with suppress(Unavailable):
             await feed.read()
         tasks = Tasks()

@@ -11,8 +11,6 @@ from gateway.policy import Unavailable
 
 log = logging.getLogger(__name__)
 
-EVERY = 10.0
-"""Seconds between two times that counts are handed to the store."""
 MOST = 50_000
 """Counts that wait while the store is away: clients times APIs times outcomes. What is beyond is not counted."""
 ALLOWED = "allowed"
@@ -25,11 +23,12 @@ class Keeps(Protocol):
 
 
 class Tally:
-    """Counts finished exchanges by hour, client, API and outcome."""
+    """Counts finished exchanges by hour, client, API and outcome. `every`: seconds between two times they are kept."""
 
-    def __init__(self, store: Keeps, dropped: Callable[[], None]) -> None:
+    def __init__(self, store: Keeps, dropped: Callable[[], None], every: float) -> None:
         self._store = store
         self._dropped = dropped
+        self._every = every
         self._calls: dict[tuple[int, str, str, str, str], int] = {}
 
     def count(self, exchange: Exchange) -> None:
@@ -62,7 +61,7 @@ class Tally:
     async def run(self) -> None:
         """Do so again and again, for ever."""
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(self._every)
             await self.flush_if_it_can()
 
     async def flush_if_it_can(self) -> None:

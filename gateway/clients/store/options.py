@@ -18,6 +18,8 @@ class StoreOptions:
     """How often all contracts are read, however silent the database is."""
     poll: float = 1.0
     """How often SQLite is asked whether another process changed something, and a lost PostgreSQL is called again."""
+    usage: float = 10.0
+    """How often what clients called is added, by each process that serves."""
     timeout: float = 5.0
     """For a connection, for a lock, for a statement."""
     migrate: bool = True
