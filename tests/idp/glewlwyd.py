@@ -20,10 +20,13 @@ from tests.idp.provider import Tokens
 from tests.idp.wire import Answer, ask
 
 SCHEMA = Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
+PAGES = Path("/usr/share/glewlwyd/webapp")
+PAGES_SETTINGS = Path("/usr/share/glewlwyd/templates/config.json")
 MODULES = Path("/usr/lib/glewlwyd")
 COMMAND = ("glewlwyd", "--config-file=glewlwyd.conf")
 USER, PASSWORD = "alice", "a password of alice"
 SCOPES = ("read", "write", "introspect")
+MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".json": "application/json", ".css": "text/css"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,19 @@ def add_client(provider: Glewlwyd, client: Client, scopes: list[str]) -> None:
     _create(provider.origin, cookie, "client/?source=database", _client(client, scopes))
 
 
+def add_web_client(provider: Glewlwyd, client: Client, redirect_uri: str, scopes: list[str]) -> None:
+    """A client whose users sign in by the provider's own pages, which need scripts."""
+    cookie = _sign_in_as_administrator(provider.origin, provider.server)
+    how = {"redirect_uri": [redirect_uri], "authorization_type": ["code"]}
+    _create(provider.origin, cookie, "client/?source=database", {**_client(client, scopes), **how})
+
+
+def add_user(provider: Glewlwyd, name: str, scopes: list[str]) -> None:
+    """Somebody with the password of all."""
+    cookie = _sign_in_as_administrator(provider.origin, provider.server)
+    _create(provider.origin, cookie, "user/", _user(name, scopes))
+
+
 def missing() -> str | None:
     """Why glewlwyd cannot be started, in words; `None` when it can."""
     if shutil.which("glewlwyd") is None or not SCHEMA.is_file():
@@ -137,6 +153,7 @@ def start(folder: Path) -> Iterator[Glewlwyd]:
     with sqlite3.connect(folder / "glewlwyd.db") as database:
         database.executescript(SCHEMA.read_text())
     database.close()
+    _lay_out_pages(folder / "webapp")
     (folder / "glewlwyd.conf").write_text(_configuration(origin, folder))
     with run(COMMAND, folder=folder) as server:
         provider = Glewlwyd(
@@ -157,6 +174,12 @@ def start_again(provider: Glewlwyd) -> Iterator[None]:
         yield
 
 
+def _lay_out_pages(folder: Path) -> None:
+    # Debian's link to their settings leads to a folder; and what lies behind a link is not served.
+    shutil.copytree(PAGES, folder, ignore=shutil.ignore_patterns(PAGES_SETTINGS.name))
+    shutil.copy(PAGES_SETTINGS, folder)
+
+
 def _configuration(origin: str, folder: Path) -> str:
     settings: dict[str, object] = {
         "external_url": origin,
@@ -164,7 +187,7 @@ def _configuration(origin: str, folder: Path) -> str:
         "bind_address": "127.0.0.1",
         "api_prefix": "api",
         "login_url": "login.html",
-        "static_files_path": "/usr/share/glewlwyd/webapp/",
+        "static_files_path": f"{folder}/webapp/",
         "log_mode": "console",
         "log_level": "WARNING",
         "cookie_domain": "127.0.0.1",
@@ -177,7 +200,9 @@ def _configuration(origin: str, folder: Path) -> str:
     for kind in ("user", "user_middleware", "client", "plugin"):
         settings[f"{kind}_module_path"] = f"{MODULES}/{kind}"
     settings["user_auth_scheme_module_path"] = f"{MODULES}/scheme"
+    types = [f'{{ extension = "{end}"; mime_type = "{name}"; compress = 0; }}' for end, name in MEDIA_TYPES.items()]
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    lines.append(f"static_files_mime_types = ( {', '.join(types)} );")
     return "\n".join([*lines, f'database = {{ type = "sqlite3"; path = "{folder}/glewlwyd.db"; }};', ""])
 
 
@@ -200,12 +225,16 @@ def _set_up(provider: Glewlwyd, cookie: str) -> None:
     create("mod/plugin/", _plugin(provider.issuer))
     create("client/?source=database", _client(provider.client, ["read", "write"]))
     create("client/?source=database", _client(provider.introspector, ["introspect"]))
-    create("user/", {"username": USER, "password": PASSWORD, "name": USER, "scope": ["read", "write"], "enabled": True})
+    create("user/", _user(USER, ["read", "write"]))
 
 
 def _create(origin: str, cookie: str, path: str, document: Mapping[str, Any]) -> None:
     answer = ask("POST", f"{origin}/api/{path}", headers={"Cookie": cookie}, document=document)
     assert answer.status == 200, f"{path}: {answer.status} {answer.body.decode()[:500]}"
+
+
+def _user(name: str, scopes: list[str]) -> dict[str, Any]:
+    return {"username": name, "password": PASSWORD, "name": name, "scope": scopes, "enabled": True}
 
 
 def _scope(name: str) -> dict[str, Any]:
