@@ -6,6 +6,8 @@ Who may use it:
 - Reading is open to whoever can connect; nothing that is read holds a credential. `/livez`, `/readyz` are for probes.
 - Changing (`POST /-/…`) takes the header `X-Requested-With: tokenward`, which a web page of another origin cannot send;
   and only on loopback. Elsewhere it takes a bearer token, `admin.token`; without one configured it is refused.
+- Applications and contracts (`/api/…`) are shown and changed by the same rules, but elsewhere than on loopback even
+  reading takes the token: people are named there.
 - With `admin.token` configured, everything but `/livez` and `/readyz` takes it, on loopback too; it then replaces the
   header.
 - On loopback the Host header must be a loopback name or an address: a page whose own name was made to point here (DNS
@@ -18,30 +20,36 @@ import json
 import logging
 import os
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from http import HTTPStatus
 from socket import socket
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from gateway.answers import FAILED, refuse
 from gateway.build import Build
+from gateway.clients.mistakes import Refusal
 from gateway.clock import SystemClock
 from gateway.correlation import new_request_id
 from gateway.logs import timestamp
 from gateway.operations import Operations, Readiness, shown_url
-from gateway.policy import Deny
+from gateway.policy import Deny, Unavailable
 from gateway.ports import Clock
 from gateway.providers.status import ProviderStatus
 
 log = logging.getLogger(__name__)
 
 LONGEST_BODY = 4096
+LONGEST_LINE = 65_536
+"""Of a request's head: whatever may stand in a query finds room."""
 PROBES = frozenset({"/livez", "/readyz"})
 READING = frozenset({"GET", "HEAD"})
+PERSONAL = "/api/"
+"""What begins so tells of people."""
 
 HOST_NOT_LOCAL = Deny(421, "host_not_local", "The Host must be a loopback name or an address.")
 TOKEN_REQUIRED = Deny(
@@ -51,16 +59,26 @@ TOKEN_UNSET = Deny(403, "admin_token_unset", "Off loopback this takes a token: c
 INTENT_REQUIRED = Deny(403, "intent_required", "Send the header X-Requested-With: tokenward.")
 BODY_INVALID = Deny(400, "body_invalid", 'The body must be {"client_id": "…"}, or empty for every token.')
 SETTINGS_INVALID = Deny(422, "settings_invalid", "The configuration before stays in force.")
+NOT_EVERYWHERE = Deny(503, "contracts_not_everywhere", "Not every process has read the store.", (("Retry-After", "1"),))
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Api(Protocol):
+    """What is served below `/api/`, behind the same guards. Its handlers raise `Refusal` and `Unavailable`."""
+
+    longest_body: int
+    """In bytes."""
+
+    def routes(self) -> Iterable[web.RouteDef]: ...
 
 
 class Admin:
     """The admin listener of a gateway.
 
     `loopback` says whether its sockets are bound to loopback addresses only. `token` is `admin.token`. `problems` is
-    what a problem's type begins with.
+    what a problem's type begins with. `api` is there where applications and contracts are kept.
     """
 
     def __init__(
@@ -72,6 +90,7 @@ class Admin:
         token: str | None = None,
         problems: str = "urn:tokenward:problem:",
         clock: Clock | None = None,
+        api: Api | None = None,
     ) -> None:
         self._operations = operations
         self._build = build
@@ -79,11 +98,18 @@ class Admin:
         self._token = token
         self._problems = problems
         self._clock = clock or SystemClock()
+        self._api = api
 
     @asynccontextmanager
     async def listening(self, bind: Sequence[socket]) -> AsyncIterator[None]:
         """Answer on these bound sockets while the block runs."""
-        runner = web.AppRunner(self.application(), access_log=None, handle_signals=False, shutdown_timeout=1)
+        runner = web.AppRunner(
+            self.application(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1,
+            max_line_size=LONGEST_LINE,
+        )
         await runner.setup()
         try:
             for each in bind:
@@ -94,7 +120,8 @@ class Admin:
 
     def application(self) -> web.Application:
         """The aiohttp application, for a listener of one's own."""
-        app = web.Application(middlewares=[self._explain, self._guard], client_max_size=LONGEST_BODY)
+        longest = LONGEST_BODY if self._api is None else self._api.longest_body
+        app = web.Application(middlewares=[self._explain, self._guard], client_max_size=longest)
         app.on_response_prepare.append(_set_headers)
         app.add_routes([
             web.get("/metrics", self._metrics),
@@ -104,7 +131,10 @@ class Admin:
             web.get("/version", self._version),
             web.post("/-/reload", self._reload),
             web.post("/-/purge", self._purge),
+            web.post("/-/contracts", self._refresh_contracts),
         ])  # fmt: skip
+        if self._api is not None:
+            app.add_routes(self._api.routes())
         return app
 
     # What is read
@@ -145,6 +175,11 @@ class Admin:
         client_id = _client_id(await request.read())
         return web.json_response({"purged": await self._operations.purge(client_id)})
 
+    async def _refresh_contracts(self, _: web.Request) -> web.Response:
+        if await self._operations.refresh_contracts():
+            return web.json_response({"in_force": True})
+        return self._problem(NOT_EVERYWHERE)
+
     # Who may
 
     @web.middleware
@@ -155,6 +190,8 @@ class Admin:
             self._require_token(request, self._token)
         elif request.method not in READING:
             self._require_intent(request)
+        elif request.path.startswith(PERSONAL) and not self._loopback:
+            raise _Refused(TOKEN_UNSET)
         return await handler(request)
 
     def _require_token(self, request: web.Request, token: str) -> None:
@@ -179,6 +216,10 @@ class Admin:
             return self._problem(refused.deny)
         except web.HTTPException as error:
             return self._problem(_translated(error))
+        except Refusal as refusal:
+            return self._problem(Deny(refusal.status, refusal.code, refusal.detail))
+        except Unavailable as failure:
+            return self._problem(_unavailable(failure))
         except Exception:
             log.exception("an admin request failed")
             return self._problem(FAILED)
@@ -203,6 +244,11 @@ def _translated(error: web.HTTPException) -> Deny:
     headers = (("Allow", error.headers["Allow"]),) if "Allow" in error.headers else ()
     code = _CODES.get(error.status, "malformed_request")
     return Deny(error.status, code, f"{HTTPStatus(error.status).phrase}.", headers)
+
+
+def _unavailable(failure: Unavailable) -> Deny:
+    """Operators may read what is wrong, which callers may not: it may name a host behind us."""
+    return Deny(503, failure.code, failure.detail, (("Retry-After", str(failure.retry_after)),))
 
 
 def names_this_machine(host: str) -> bool:

@@ -8,20 +8,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from gateway.clients.catalogue import LimitLeft, least
 from gateway.metrics_merge import Ledger
-from gateway.operations import Readiness, ReloadResult, RouteView
+from gateway.operations import Readiness, ReloadResult, RouteView, Whose
 from gateway.providers.status import ProviderState, ProviderStatus
 from gateway.tasks import Tasks
 from gateway.worker_link import (
     CONTRACTS,
     DRAIN,
     END,
+    LEFT,
     METRICS,
     PROVIDERS,
     PURGE,
     READY,
     RELOAD,
     ROUTES,
+    WHOSE,
     Line,
     Question,
     read_frame,
@@ -118,6 +121,11 @@ class Fleet:
         silent = (asked & set(self._workers)) - set(answers)
         return not silent and all(answers.values())
 
+    async def limits_left(self, whose: Whose) -> tuple[LimitLeft, ...]:
+        """As the worker says where the least is left: each may count by itself."""
+        answers: dict[int, tuple[LimitLeft, ...]] = await self._ask_all(LEFT, WHOSE.dump_json(whose).decode())
+        return least(itertools.chain.from_iterable(answers.values()))
+
     async def metrics_text(self) -> str:
         """All workers' metrics as if of one, with the totals of those that ended."""
         if self.own_metrics is not None:
@@ -125,9 +133,9 @@ class Fleet:
         await self._ask_all(METRICS)
         return self._ledger.text(len(self._workers))
 
-    async def _ask_all(self, question: Question, client_id: str | None = None) -> dict[int, Any]:
+    async def _ask_all(self, question: Question, about: str | None = None) -> dict[int, Any]:
         asked = tuple(self._workers.items())
-        replies = await asyncio.gather(*(worker.ask(question, client_id) for _, worker in asked))
+        replies = await asyncio.gather(*(worker.ask(question, about) for _, worker in asked))
         answers = {number: understood(question, reply) for (number, _), reply in zip(asked, replies, strict=True)}
         return {number: answer for number, answer in answers.items() if answer is not None}
 
@@ -146,12 +154,12 @@ class _Worker:
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._numbers = itertools.count()
 
-    async def ask(self, question: Question, client_id: str | None) -> dict[str, Any]:
+    async def ask(self, question: Question, about: str | None) -> dict[str, Any]:
         """The reply; an empty one where none came in time."""
         number = next(self._numbers)
         reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._asked[number] = reply
-        write_frame(self._writer, {"id": number, "question": question.name, "client_id": client_id})
+        write_frame(self._writer, {"id": number, "question": question.name, "about": about})
         try:
             async with asyncio.timeout(question.patience):
                 return await reply

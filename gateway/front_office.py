@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from socket import socket
 
 from gateway.clients import ClientKey
+from gateway.clients.catalogue import LimitLeft
 from gateway.clients.registry import Registry
 from gateway.clients.store.store import Store
 from gateway.clients_api.web import ClientsApi
 from gateway.fetch import open_fetch
 from gateway.listeners import tls_context
 from gateway.management import Managed, open_registry
+from gateway.operations import Whose
 from gateway.policy import Unavailable
 from gateway.portal.opening import open_portal
 from gateway.portal.pages.site import PAGES
@@ -38,6 +40,7 @@ class Surroundings:
     refresh: Callable[[], Awaitable[bool]]
     """Has every process that serves requests take over what changed in the store; whether all of them could."""
     statuses: Callable[[], Awaitable[tuple[ProviderStatus, ...]]]
+    limits_left: Callable[[Whose], Awaitable[tuple[LimitLeft, ...]]]
 
 
 class FrontOffice:
@@ -92,6 +95,7 @@ async def _portal(
         clock=around.clock,
         token_endpoint=_token_endpoint(registry),
         provider_statuses=around.statuses,
+        limits_left=around.limits_left,
     )
     serving = open_portal(
         parts,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+from gateway.clients.catalogue import LimitLeft
 from gateway.providers.status import ProviderStatus
 
 
@@ -42,6 +43,16 @@ class ReloadResult:
     """Each as `file:line:column: path: what`; the configuration before stays in force."""
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose limits: those of a client's contract."""
+
+    provider: str
+    client_id: str
+    api: str
+    tier: str
+
+
 class Operations(Protocol):
     """What the admin listener asks of the gateway."""
 
@@ -58,6 +69,9 @@ class Operations(Protocol):
 
     async def refresh_contracts(self) -> bool:
         """Take over what changed in the store, in force when this returns; whether everybody could."""
+
+    async def limits_left(self, whose: Whose) -> tuple[LimitLeft, ...]:
+        """What is left of each limit; nothing where nobody counts."""
 
     async def metrics_text(self) -> str:
         """In Prometheus' text format."""

@@ -164,13 +164,14 @@ async def _work(path: Path, sockets: list[socket], subject_key: bytes, link: Wor
 async def _administer(path: Path, settings: Settings, bound: _Bound, link: FleetLink) -> int:
     """The admin listener of several workers, and client management where there is a store."""
     try:
-        async with link.open() as fleet, _client_management(path, settings, bound.portal, fleet):
+        async with link.open() as fleet, _client_management(path, settings, bound.portal, fleet) as front_office:
             admin = Admin(
                 fleet,
                 this_build(),
                 loopback=is_loopback(settings.admin.listen.host),
                 token=secret_of(settings.admin.token) or None,
                 problems=settings.problems.base,
+                api=None if front_office is None else front_office.api,
             )
             async with admin.listening(bound.admin):
                 await link.ended()
@@ -183,9 +184,9 @@ async def _administer(path: Path, settings: Settings, bound: _Bound, link: Fleet
 @asynccontextmanager
 async def _client_management(
     path: Path, settings: Settings, sockets: list[socket], fleet: Fleet
-) -> AsyncIterator[None]:
+) -> "AsyncIterator[FrontOffice | None]":
     if settings.store is None:
-        yield
+        yield None
         return
     # Here, since a gateway without a store needs no database library.
     from gateway.clients.store.opening import open_store
@@ -199,6 +200,7 @@ async def _client_management(
             metrics=telemetry,
             refresh=fleet.refresh_contracts,
             statuses=fleet.providers,
+            limits_left=fleet.limits_left,
         )
         async with open_front_office(settings, around, sockets) as front_office:
             fleet.own_metrics = telemetry.text
@@ -206,7 +208,7 @@ async def _client_management(
             if settings.reload.watch:
                 tasks.start(watch(path, fleet.reloaded, digest(path)))
             try:
-                yield
+                yield front_office
             finally:
                 await tasks.close()
 

@@ -1,6 +1,7 @@
 """One process that serves: its listeners, the runtime in force, the change to another, and a graceful end."""
 
 import asyncio
+import itertools
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -12,17 +13,19 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from gateway.access_log import AccessLog, Lines
 from gateway.admin import Admin, is_loopback
 from gateway.build import this_build
+from gateway.clients.catalogue import LimitLeft, Tier, least
 from gateway.clock import SystemClock
 from gateway.door import Door
 from gateway.listeners import bind, bound_address, tls_context
 from gateway.log_sink import Sink
-from gateway.operations import Readiness, ReloadResult, RouteView
+from gateway.operations import Readiness, ReloadResult, RouteView, Whose
 from gateway.policy import Unavailable
 from gateway.ports import Clock
 from gateway.providers.status import ProviderStatus
 from gateway.runtime import Runtime, World, open_runtime
 from gateway.server import Gateway
 from gateway.settings import Settings
+from gateway.settings.catalogue import tiers
 from gateway.settings.mistakes import SettingsError
 from gateway.settings.providers import secret_of
 from gateway.sharing import Shared
@@ -52,6 +55,13 @@ class Purges(Protocol):
     """A shared object that keeps tokens."""
 
     async def purge(self, client_id: str | None) -> int: ...
+
+
+@runtime_checkable
+class Limits(Protocol):
+    """A shared object that counts what is left of limits."""
+
+    async def limits_left(self, provider: str, api: str, client_id: str, tier: Tier, /) -> tuple[LimitLeft, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,15 @@ class Serving:
             log.warning("contracts that changed are not in force yet: %s", failure.code)
             return False
         return True
+
+    async def limits_left(self, whose: Whose) -> tuple[LimitLeft, ...]:
+        """What is left of each limit of that contract, where a policy counts it."""
+        tier = tiers(self.settings.tiers).get(whose.tier)
+        if tier is None:
+            return ()
+        counting = [thing for thing in self._world.shared if isinstance(thing, Limits)]
+        left = [await each.limits_left(whose.provider, whose.api, whose.client_id, tier) for each in counting]
+        return least(itertools.chain.from_iterable(left))
 
     async def metrics_text(self) -> str:
         """In Prometheus' text format."""
@@ -318,6 +337,7 @@ async def _open_front_office(
         metrics=telemetry,
         refresh=serving.refresh_contracts,
         statuses=serving.providers,
+        limits_left=serving.limits_left,
     )
     serving.front_office = await stack.enter_async_context(open_front_office(serving.settings, around, sockets))
 
@@ -331,6 +351,7 @@ async def _listen_for_admin(serving: Serving, sockets: Sequence[socket], stack: 
         loopback=is_loopback(settings.admin.listen.host),
         token=secret_of(settings.admin.token) or None,
         problems=settings.problems.base,
+        api=None if serving.front_office is None else serving.front_office.api,
     )
     await stack.enter_async_context(admin.listening(sockets))
 

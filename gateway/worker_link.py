@@ -19,11 +19,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.operations import Operations, Readiness, ReloadResult, RouteView
+from gateway.clients.catalogue import LimitLeft
+from gateway.operations import Operations, Readiness, ReloadResult, RouteView, Whose
 from gateway.providers.status import ProviderStatus
 from gateway.tasks import Tasks
 
 log = logging.getLogger(__name__)
+
+WHOSE = TypeAdapter(Whose)
 
 STARTED = b"started"
 """Worker to supervisor: it serves."""
@@ -54,8 +57,15 @@ ROUTES = Question("routes", TypeAdapter(tuple[RouteView, ...]), lambda worker, _
 RELOAD = Question("reload", TypeAdapter(ReloadResult), lambda worker, _: worker.reload(), patience=30.0)
 PURGE = Question("purge", TypeAdapter(int), lambda worker, client_id: worker.purge(client_id), patience=10.0)
 CONTRACTS = Question("contracts", TypeAdapter(bool), lambda worker, _: worker.refresh_contracts(), patience=10.0)
+LEFT = Question(
+    "limits_left",
+    TypeAdapter(tuple[LimitLeft, ...]),
+    lambda worker, about: worker.limits_left(WHOSE.validate_json(about or "")),
+)
 METRICS = Question("metrics", TypeAdapter(str), lambda worker, _: worker.metrics_text())
-QUESTIONS = {question.name: question for question in (READY, PROVIDERS, ROUTES, RELOAD, PURGE, CONTRACTS, METRICS)}
+QUESTIONS = {
+    question.name: question for question in (READY, PROVIDERS, ROUTES, RELOAD, PURGE, CONTRACTS, LEFT, METRICS)
+}
 
 
 class Line:
@@ -158,7 +168,7 @@ async def _answer(asked: dict[str, Any], operations: Operations, writer: asyncio
     reply: dict[str, Any] = {"id": asked["id"]}
     try:
         question = QUESTIONS[asked["question"]]
-        answer = await question.ask(operations, asked.get("client_id"))
+        answer = await question.ask(operations, asked.get("about"))
         name = "metrics" if question is METRICS else "answer"
         reply[name] = question.answer.dump_python(answer, mode="json")
     except Exception:  # whoever asks must not wait for an answer that does not come

@@ -17,9 +17,10 @@ from aiohttp import web
 from gateway import logs
 from gateway.admin import Admin
 from gateway.build import Build
+from gateway.clients.catalogue import Limit, LimitLeft
 from gateway.exchange import Exchange
 from gateway.fleet import FleetLink
-from gateway.operations import Readiness, ReloadResult, RouteView
+from gateway.operations import Readiness, ReloadResult, RouteView, Whose
 from gateway.providers.status import ProviderState, ProviderStatus
 from gateway.telemetry import Telemetry
 from gateway.worker_link import WorkerLink
@@ -84,6 +85,13 @@ class Worker:
 
     async def purge(self, client_id: str | None) -> int:
         return 5
+
+    async def refresh_contracts(self) -> bool:
+        return True
+
+    async def limits_left(self, whose: Whose) -> tuple[LimitLeft, ...]:
+        # Each process has seen as many calls as its number says.
+        return (LimitLeft(Limit(requests=10_000_000, seconds=60), os.getpid(), 1.0),)
 
     async def metrics_text(self) -> str:
         return self.telemetry.text()

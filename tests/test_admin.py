@@ -13,7 +13,8 @@ import pytest
 
 from gateway.admin import Admin, is_loopback, names_this_machine
 from gateway.build import Build
-from gateway.operations import Readiness, ReloadResult, RouteView
+from gateway.clients.catalogue import LimitLeft
+from gateway.operations import Readiness, ReloadResult, RouteView, Whose
 from gateway.providers.status import ProviderState, ProviderStatus
 from tests.fakes import NOON
 
@@ -33,6 +34,7 @@ class OneProcess:
     reloads: int = 0
     purged: list[str | None] = field(default_factory=list)
     fails: bool = False
+    refreshes: bool = True
 
     async def ready(self) -> Readiness:
         return self.readiness
@@ -62,6 +64,12 @@ class OneProcess:
     async def purge(self, client_id: str | None) -> int:
         self.purged.append(client_id)
         return 3
+
+    async def limits_left(self, whose: Whose) -> tuple[LimitLeft, ...]:
+        return ()
+
+    async def refresh_contracts(self) -> bool:
+        return self.refreshes
 
     async def metrics_text(self) -> str:
         if self.fails:

@@ -1,6 +1,6 @@
 """What may be asked for: APIs and tiers, as the configuration says. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,6 +13,25 @@ class Limit:
     seconds: int
     visible: bool = True
     """Whether developers and callers are told of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLeft:
+    """What is left of a limit for one client."""
+
+    limit: Limit
+    remaining: int
+    resets_in: float
+    """Seconds until there is more."""
+
+
+def least(left: Iterable[LimitLeft]) -> tuple[LimitLeft, ...]:
+    """Of what several say of the same limit, where the least is left: each may count by itself."""
+    found: dict[Limit, LimitLeft] = {}
+    for each in left:
+        if each.limit not in found or each.remaining < found[each.limit].remaining:
+            found[each.limit] = each
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,9 +31,10 @@ from typing import Literal, TypeAlias
 from aiohttp import web
 from multidict import MultiDict, MultiMapping
 
-from gateway.clients.catalogue import Catalogue
+from gateway.clients.catalogue import Catalogue, LimitLeft
 from gateway.clients.client import Actor, Person
 from gateway.clients.registry import Registry
+from gateway.operations import Whose
 from gateway.policy import Headers
 from gateway.portal.rendering import Rendering
 from gateway.ports import Clock
@@ -83,6 +84,10 @@ async def _unknown(_: str, /) -> str | None:
     return None
 
 
+async def _none_counted(_: Whose) -> tuple[LimitLeft, ...]:
+    return ()
+
+
 async def _none_known() -> tuple[ProviderStatus, ...]:
     return ()
 
@@ -98,6 +103,8 @@ class Parts:
     """Where clients of that provider get tokens, if it is known: for the command that developers copy."""
     provider_statuses: Callable[[], Awaitable[tuple[ProviderStatus, ...]]] = _none_known
     """How the providers are doing, for owners of APIs."""
+    limits_left: Callable[[Whose], Awaitable[tuple[LimitLeft, ...]]] = _none_counted
+    """What is left of the limits of a contract, where they are counted."""
     rendering: Rendering = field(default_factory=Rendering)
 
     @property

@@ -69,7 +69,7 @@ class RateLimit:
     @asynccontextmanager
     async def _open_counts(self, services: Services) -> AsyncIterator[Counts]:
         if self.redis is None:
-            yield MemoryCounts(self.window)
+            yield MemoryCounts(self.window, services.clock)
             return
         from policies.rate_limit.redis_counters import open_redis
 

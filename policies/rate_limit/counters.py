@@ -12,7 +12,9 @@ from cachetools import TLRUCache
 from limits.storage.base import SlidingWindowCounterSupport, Storage, TimestampedSlidingWindow
 from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 
-from policies.rate_limit.windows import Left, Window
+from gateway.clients.catalogue import LimitLeft, Tier
+from gateway.ports import Clock
+from policies.rate_limit.windows import Left, Window, key_of, windows_of
 
 Strategy: TypeAlias = Literal["fixed", "sliding"]
 Taken: TypeAlias = list[Left] | Left
@@ -102,7 +104,8 @@ class _Memory(Storage, SlidingWindowCounterSupport, TimestampedSlidingWindow):
 class MemoryCounts:
     """Counts in this process. Several workers count each for itself."""
 
-    def __init__(self, strategy: Strategy) -> None:
+    def __init__(self, strategy: Strategy, clock: Clock) -> None:
+        self._clock = clock
         self._memory = _Memory()
         self._strategy = strategy
         limiter = FixedWindowRateLimiter if strategy == "fixed" else SlidingWindowCounterRateLimiter
@@ -122,6 +125,12 @@ class MemoryCounts:
         """What is left, with nothing counted."""
         self._memory.now = now
         return [self._left(window, key) for window in windows]
+
+    async def limits_left(self, provider: str, api: str, client_id: str, tier: Tier, /) -> tuple[LimitLeft, ...]:
+        """What is left of the limits of a client's contract, for people."""
+        now = max(self._memory.now, self._clock.time())
+        left = self.left(windows_of(tier.name, tier.limits), key_of(provider, api, client_id), now)
+        return tuple(each.told for each in left)
 
     def _left(self, window: Window, key: tuple[str, ...]) -> Left:
         if self._strategy == "fixed":

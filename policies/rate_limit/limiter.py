@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from gateway.policy import Allow, Decision, Deny, Finding, Request, Unavailable
 from policies.rate_limit.counters import Counts, Taken
 from policies.rate_limit.fields import Fields
-from policies.rate_limit.windows import Left, Window
+from policies.rate_limit.windows import Left, Window, key_of
 
 UNLIMITED = Allow()
 
@@ -58,11 +58,10 @@ class Limiter:
             raise Unavailable("The tier of this client is not described.", code="tier_unknown") from None
 
     def _key(self, request: Request) -> tuple[str, ...]:
-        """Whose counter. The name that a caller may choose comes last: no two keys read the same."""
         principal = request.principal
         if principal is None or principal.client_id is None:
-            return "", self._api, request.caller_ip
-        return principal.provider, self._api, principal.client_id
+            return key_of("", self._api, request.caller_ip)
+        return key_of(principal.provider, self._api, principal.client_id)
 
     async def _later(self, taken: Awaitable[Taken]) -> Decision:
         return self._decided(await taken)

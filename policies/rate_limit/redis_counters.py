@@ -12,9 +12,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from gateway.breaker import Breaker
+from gateway.clients.catalogue import LimitLeft, Tier
 from gateway.ports import Clock
 from policies.rate_limit.counters import MemoryCounts, Strategy, Taken
-from policies.rate_limit.windows import Left, Window
+from policies.rate_limit.windows import Left, Window, key_of, windows_of
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class RedisCounts:
         self._limiter = limiter(storage)
         self._clock = clock
         self._patience = patience
-        self._here = MemoryCounts(strategy)
+        self._here = MemoryCounts(strategy, clock)
         self._breaker = Breaker(clock, failures=FAILURES, cool_down=COOL_DOWN)
 
     async def take(self, windows: Sequence[Window], key: tuple[str, ...], now: float, /) -> Taken:
@@ -57,6 +58,11 @@ class RedisCounts:
                 return [await self._left(window, key) for window in windows]
         except (StorageError, TimeoutError, OSError):
             return self._here.left(windows, key, now)
+
+    async def limits_left(self, provider: str, api: str, client_id: str, tier: Tier, /) -> tuple[LimitLeft, ...]:
+        """What is left of the limits of a client's contract, for people."""
+        windows, key = windows_of(tier.name, tier.limits), key_of(provider, api, client_id)
+        return tuple(each.told for each in await self.left(windows, key, self._clock.time()))
 
     async def _take(self, windows: Sequence[Window], key: tuple[str, ...]) -> Taken:
         for window in windows:

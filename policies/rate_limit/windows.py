@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 
-from gateway.clients.catalogue import Limit
+from gateway.clients.catalogue import Limit, LimitLeft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,7 @@ class Window:
     requests: int
     seconds: int
     visible: bool
+    limit: Limit
     item: RateLimitItem
     """The same in the library's terms."""
 
@@ -36,6 +37,16 @@ class Left:
         """The same in whole seconds, never too early."""
         return max(0, math.ceil(self.resets_in))
 
+    @property
+    def told(self) -> LimitLeft:
+        """The same for people."""
+        return LimitLeft(self.window.limit, self.remaining, self.resets_in)
+
+
+def key_of(provider: str, api: str, name: str) -> tuple[str, str, str]:
+    """Whose counter. The name, which somebody outside may choose, comes last: no two keys read the same."""
+    return provider, api, name
+
 
 def windows_of(tier: str, limits: Sequence[Limit]) -> tuple[Window, ...]:
     """The limits of a tier, the shortest window first: a caller that goes too fast is told of that one."""
@@ -45,6 +56,7 @@ def windows_of(tier: str, limits: Sequence[Limit]) -> tuple[Window, ...]:
             requests=limit.requests,
             seconds=limit.seconds,
             visible=limit.visible,
+            limit=limit,
             item=RateLimitItemPerSecond(limit.requests, limit.seconds),
         )
         for limit in sorted(limits, key=lambda limit: limit.seconds)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.clients.catalogue import Catalogue
-from gateway.clients.client import Agreement, Client, ClientState
+from gateway.clients.authority import may_hold_secret
+from gateway.clients.client import Actor, Agreement, Client, ClientState
 from gateway.clients.life import State
 from gateway.portal.pages import wording
 from gateway.portal.pages.agreement_view import AgreementView, agreement_view, person_name
@@ -46,11 +47,11 @@ class ApplicationView:
 
 
 def application_view(
-    client: Client, agreements: Sequence[Agreement], catalogue: Catalogue, now: float
+    client: Client, agreements: Sequence[Agreement], catalogue: Catalogue, now: float, by: Actor
 ) -> ApplicationView:
-    """One application with its contracts. `now`: seconds since the epoch."""
+    """One application with its contracts, for `by`. `now`: seconds since the epoch."""
     about, alive = client.metadata, client.state is not ClientState.DELETED
-    registered = client.state is ClientState.REGISTERED
+    has_secret = client.state is ClientState.REGISTERED and may_hold_secret(client, by)
     ends = client.secret_expires_at
     return ApplicationView(
         id=client.id,
@@ -71,11 +72,11 @@ def application_view(
         secret_ends=None if ends is None else wording.moment(ends),
         secret_ends_soon=ends is not None and ends - now < _SOON,
         agreements=tuple(agreement_view(agreement, catalogue, client) for agreement in agreements),
-        can_reveal=registered and not client.revealed,
-        can_rotate=registered and about.token_endpoint_auth_method != "none",
+        can_reveal=has_secret and not client.revealed,
+        can_rotate=has_secret and about.token_endpoint_auth_method != "none",
         can_edit=alive,
         can_delete=alive,
-        next_step=next_step(client, agreements),
+        next_step=next_step(client, agreements) if may_hold_secret(client, by) else "",
     )
 
 

@@ -5,8 +5,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from gateway.clients.catalogue import LimitLeft
 from gateway.clients.client import Agreement, Client, ClientState
+from gateway.clients.life import State
 from gateway.clients.mistakes import NotFound, Refusal
+from gateway.operations import Whose
 from gateway.portal.pages import wording
 from gateway.portal.pages.application_form import (
     Mistakes,
@@ -43,8 +46,21 @@ async def show_application(visit: Visit) -> web.Response:
     return visit.render(
         "application.html",
         application=await _view(visit, client, agreements),
-        usage=usage_view(rows, agreements, catalogue, span, now),
+        usage=usage_view(rows, agreements, catalogue, span, now, await _limits_left(visit, client, agreements)),
     )
+
+
+async def _limits_left(visit: Visit, client: Client, agreements: Sequence[Agreement]) -> dict[str, Sequence[LimitLeft]]:
+    """What is left of the limits that the gateway counts, by API."""
+    if client.client_id is None:
+        return {}
+    return {
+        agreement.api: await visit.parts.limits_left(
+            Whose(client.provider, client.client_id, agreement.api, agreement.tier)
+        )
+        for agreement in agreements
+        if agreement.state is State.ACTIVE and agreement.tier is not None
+    }
 
 
 async def edit_form(visit: Visit) -> web.Response:
@@ -105,7 +121,7 @@ async def agreements_of(visit: Visit, client: Client) -> Sequence[Agreement]:
 
 
 async def _view(visit: Visit, client: Client, agreements: Sequence[Agreement]) -> ApplicationView:
-    return application_view(client, agreements, visit.parts.catalogue, visit.parts.clock.time())
+    return application_view(client, agreements, visit.parts.catalogue, visit.parts.clock.time(), visit.actor)
 
 
 async def _show_edit(visit: Visit, client: Client, wish: Typed, mistakes: Mistakes) -> web.Response:

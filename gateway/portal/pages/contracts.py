@@ -15,9 +15,9 @@ _NEED_REASONS = frozenset({Verb.REFUSE, Verb.REVOKE})
 
 
 async def show_requests(visit: Visit) -> web.Response:
-    """What waits for a decision."""
+    """What waits for a decision: requests for access, and for another tier."""
     must_decide(visit)
-    page = await visit.parts.registry.agreements(by=visit.actor, state=State.REQUESTED, after=visit.query("after"))
+    page = await visit.parts.registry.agreements(by=visit.actor, waiting=True, after=visit.query("after"))
     following = "/requests?" + urlencode({"after": page.next}) if page.next else ""
     return visit.render("requests.html", agreements=await _views(visit, page.items), next=following)
 
@@ -116,14 +116,14 @@ async def _show(
         "contract.html",
         status=400 if mistakes else 200,
         agreement=shown.agreement_view(agreement, catalogue, client),
-        application=application_view(client, (), catalogue, now),
+        application=application_view(client, (), catalogue, now, visit.actor),
         history=shown.entry_views(history.items, catalogue),
         tiers=shown.tier_choices(agreement, catalogue),
         can_change_tier=agreement.state is State.ACTIVE and bool(shown.other_tiers(agreement, catalogue)),
         mistakes=mistakes,
         tried=tried,
         typed_reason=visit.field("reason"),
-        typed_tier=visit.field("tier") or agreement.tier,
+        typed_tier=visit.field("tier") or agreement.asked_tier or agreement.tier,
     )
 
 

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from gateway.clients.authority import must_hold_secret
 from gateway.clients.client import Client, Credentials
 from gateway.clients.life import State
 from gateway.clients.mistakes import Conflict
@@ -19,8 +20,10 @@ async def reveal(visit: Visit) -> web.Response:
 
 
 async def rotate_form(visit: Visit) -> web.Response:
-    """Whether it is meant."""
-    return _show_rotate(visit, await client_of(visit), {})
+    """Whether it is meant. Raises `NotAllowed`, as the rotation would."""
+    client = await client_of(visit)
+    must_hold_secret(client, visit.actor)
+    return _show_rotate(visit, client, {})
 
 
 async def rotate(visit: Visit) -> web.Response:
@@ -34,7 +37,7 @@ async def rotate(visit: Visit) -> web.Response:
 
 
 def _show_rotate(visit: Visit, client: Client, mistakes: dict[str, str]) -> web.Response:
-    application = application_view(client, (), visit.parts.catalogue, visit.parts.clock.time())
+    application = application_view(client, (), visit.parts.catalogue, visit.parts.clock.time(), visit.actor)
     return visit.render("rotate.html", status=409 if mistakes else 200, application=application, mistakes=mistakes)
 
 

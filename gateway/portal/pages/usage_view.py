@@ -2,11 +2,11 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.clients.catalogue import Catalogue, Limit
+from gateway.clients.catalogue import Catalogue, Limit, LimitLeft
 from gateway.clients.client import Agreement
 from gateway.clients.life import State
 from gateway.clients.store import Usage
@@ -109,9 +109,14 @@ def longest_hours(agreements: Sequence[Agreement], catalogue: Catalogue, span: S
 
 
 def usage_view(
-    rows: Sequence[Usage], agreements: Sequence[Agreement], catalogue: Catalogue, span: Span, now: float
+    rows: Sequence[Usage],
+    agreements: Sequence[Agreement],
+    catalogue: Catalogue,
+    span: Span,
+    now: float,
+    left: Mapping[str, Sequence[LimitLeft]] | None = None,
 ) -> UsageView:
-    """The usage within a span that ends now. `rows` may reach further back."""
+    """The usage within a span that ends now. `rows` may reach further back; `left` is what is counted now, by API."""
     first = first_hour(span, now)
     within = [row for row in rows if row.hour >= first]
     columns = _columns(within, span, first)
@@ -129,7 +134,7 @@ def usage_view(
         allowed=sum(column.allowed for column in columns),
         refused=sum(column.refused for column in columns),
         reasons=tuple(Reason(REASONS.get(code, _spelt(code)), code, calls) for code, calls in refused.most_common()),
-        limits=tuple(_limits(rows, agreements, catalogue, now)),
+        limits=tuple(_limits(rows, agreements, catalogue, now, left or {})),
     )
 
 
@@ -150,14 +155,31 @@ def _labels(hour: int, span: Span) -> tuple[str, str]:
     return time.strftime("%d %B").removeprefix("0"), time.strftime("%d %b").removeprefix("0")
 
 
-def _limits(rows: Sequence[Usage], agreements: Sequence[Agreement], catalogue: Catalogue, now: float) -> Iterable[Left]:
+def _limits(
+    rows: Sequence[Usage],
+    agreements: Sequence[Agreement],
+    catalogue: Catalogue,
+    now: float,
+    left: Mapping[str, Sequence[LimitLeft]],
+) -> Iterable[Left]:
     for agreement in agreements:
         tier = catalogue.tiers.get(agreement.tier or "")
         if agreement.state is not State.ACTIVE or tier is None:
             continue
         title = title_of(agreement.api, catalogue)
         of_api = [row for row in rows if row.api == agreement.api]
-        yield from (_left(of_api, limit, title, now) for limit in tier.limits if limit.visible)
+        counted = {each.limit: each for each in left.get(agreement.api, ())}
+        for limit in tier.limits:
+            if limit.visible:
+                found = counted.get(limit)
+                yield _left(of_api, limit, title, now) if found is None else _counted(found, title)
+
+
+def _counted(left: LimitLeft, api: str) -> Left:
+    """As the gateway counts it this very moment."""
+    of, remaining = left.limit.requests, left.remaining
+    words = f"{wording.counted(remaining, 'request')} left: {of - remaining:,} of {of:,} used."
+    return Left(api, wording.limit(left.limit), of, of - remaining, words)
 
 
 def _left(rows: Sequence[Usage], limit: Limit, api: str, now: float) -> Left:

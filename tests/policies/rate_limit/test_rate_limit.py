@@ -10,7 +10,7 @@ from gateway.policy import Allow, Deny, Principal, Unavailable
 from policies.rate_limit import RateLimit
 from policies.rate_limit.counters import MemoryCounts, Strategy
 from policies.rate_limit.windows import Left, windows_of
-from tests.fakes import NOON, FakeSharing, decided
+from tests.fakes import NOON, FakeClock, FakeSharing, decided
 from tests.policies.rate_limit import TIERS, opened, principal, request
 
 
@@ -152,12 +152,24 @@ async def test_what_is_explained_is_not_counted(sharing: FakeSharing) -> None:
     assert finding.passed is None
 
 
+async def test_what_is_left_can_be_asked_for_people_and_costs_nothing(sharing: FakeSharing) -> None:
+    policy = await opened(RateLimit(), sharing)
+    await decided(policy, request(principal()))
+    counts = next(iter(sharing.opened.values()))
+    assert isinstance(counts, MemoryCounts)
+    for _ in range(3):
+        (left,) = await counts.limits_left("okta", "orders", "mobile", TIERS["bronze"])
+        assert (left.limit, left.remaining, left.resets_in) == (TIERS["bronze"].limits[0], 1, 10.0)
+    (whole,) = await counts.limits_left("okta", "invoices", "mobile", TIERS["bronze"])
+    assert whole.remaining == 2
+
+
 steps = st.lists(st.floats(0.0, 7.0, allow_nan=False), min_size=1, max_size=60)
 
 
 @given(steps=steps)
 def test_no_fixed_window_ever_lets_more_through_than_its_limit(steps: list[float]) -> None:
-    counts, now = MemoryCounts("fixed"), NOON
+    counts, now = MemoryCounts("fixed", FakeClock()), NOON
     taken: list[float] = []
     windows = windows_of("gold", TIERS["gold"].limits)
     for step in steps:
@@ -175,7 +187,7 @@ def test_no_fixed_window_ever_lets_more_through_than_its_limit(steps: list[float
 
 @given(steps=steps, strategy=st.sampled_from(["fixed", "sliding"]))
 def test_whoever_waits_as_told_is_let_through(steps: list[float], strategy: Strategy) -> None:
-    counts, now = MemoryCounts(strategy), NOON
+    counts, now = MemoryCounts(strategy, FakeClock()), NOON
     windows = windows_of("bronze", (Limit(requests=3, seconds=10),))
     for step in steps:
         now += step
@@ -188,7 +200,7 @@ def test_whoever_waits_as_told_is_let_through(steps: list[float], strategy: Stra
 
 @given(steps=steps)
 def test_a_sliding_window_counts_what_the_one_before_weighs(steps: list[float]) -> None:
-    counts, now = MemoryCounts("sliding"), NOON
+    counts, now = MemoryCounts("sliding", FakeClock()), NOON
     taken: list[float] = []
     windows = windows_of("bronze", (Limit(requests=4, seconds=10),))
     for step in steps:

@@ -1,5 +1,6 @@
 """How an application uses APIs, counted by the hour."""
 
+from gateway.clients.catalogue import LimitLeft
 from gateway.clients.client import Agreement
 from gateway.clients.life import State
 from gateway.clients.store import Usage
@@ -59,6 +60,16 @@ def test_what_is_left_counts_allowed_calls_of_that_api_within_the_window() -> No
     assert short.used is None
     assert daily.used == 15
     assert "985 requests left" in daily.words
+
+
+def test_what_the_gateway_counts_this_moment_is_worth_more_than_the_hours_of_the_store() -> None:
+    short, daily = CATALOGUE.tiers["free"].limits
+    counted = {"orders": (LimitLeft(short, 3, 20.0),)}
+    view = usage_view((_row(NOW, calls=10),), (FREE,), CATALOGUE, DAY, NOON, counted)
+    assert (view.limits[0].used, view.limits[0].of) == (short.requests - 3, short.requests)
+    assert view.limits[0].words.startswith("3 requests left")
+    assert view.limits[1].used == 10
+    assert daily.requests == view.limits[1].of
 
 
 def test_no_more_than_all_is_used_up() -> None:
