@@ -1,0 +1,105 @@
+"""The registry as the configuration has it: its providers, its catalogue, and whom it tells."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from gateway.clients import ClientKey
+from gateway.clients.catalogue import Catalogue
+from gateway.clients.posting import open_notices
+from gateway.clients.registration.registrar import Registrar, open_registrar
+from gateway.clients.registry import Registry
+from gateway.clients.store.store import Store
+from gateway.fetch import open_fetch
+from gateway.ports import Clock, Metrics
+from gateway.providers.registration import Registration
+from gateway.settings import Settings
+from gateway.settings.catalogue import catalogue, tiers
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """The registry. `offer` follows a change of the configuration."""
+
+    registry: Registry
+    _registrars: "_Registrars"
+
+    async def offer(self, settings: Settings) -> None:
+        """From now on, this is what may be asked for. Raises as opening does; then nothing changes."""
+        catalogue_, registrars = offered(settings), await self._registrars.replaced(settings)
+        self.registry.offer(catalogue_, registrars)
+
+
+def offered(settings: Settings) -> Catalogue:
+    """The APIs whose clients can be registered, and the tiers. Raises OSError when a file of it cannot be read."""
+    url = _gateway_url(settings)
+    found = catalogue(settings.apis, tiers(settings.tiers), settings.routes, url)
+    apis = {name: api for name, api in found.apis.items() if settings.registration(api.provider) is not None}
+    return Catalogue(apis=apis, tiers=found.tiers)
+
+
+def _gateway_url(settings: Settings) -> str:
+    written = None if settings.portal is None else settings.portal.gateway_url
+    if written is not None:
+        return written.rstrip("/")
+    return f"{'http' if settings.tls is None else 'https'}://{settings.listen[0]}"
+
+
+class _Registrars:
+    """The registrars of the configuration in force; one before it is closed when nobody can be using it any more."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stack = AsyncExitStack()
+
+    async def replaced(self, settings: Settings) -> Mapping[str, Registrar]:
+        """A registrar for each provider that registers clients."""
+        new = AsyncExitStack()
+        try:
+            opened = {
+                name: await new.enter_async_context(
+                    open_registrar(settings.provider(name), registration, open_fetch, self._clock)
+                )
+                for name, registration in _registrations(settings).items()
+            }
+        except BaseException:
+            await new.aclose()
+            raise
+        # What is under way at a provider goes on with the connections that it has, so these stay until the end.
+        self._stack.push_async_exit(new)
+        return opened
+
+    async def close(self) -> None:
+        """Close all of them."""
+        await self._stack.aclose()
+
+
+def _registrations(settings: Settings) -> dict[str, Registration]:
+    found = {name: settings.registration(name) for name in settings.providers}
+    return {name: registration for name, registration in found.items() if registration is not None}
+
+
+@asynccontextmanager
+async def open_registry(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    spread: Callable[[ClientKey], Awaitable[None]],
+) -> AsyncIterator[Managed]:
+    """The registry until the end of the block. `spread` returns once whoever serves knows what changed for a client.
+
+    Raises OSError or ValueError when a part of it can't be opened.
+    """
+    management = settings.management
+    async with AsyncExitStack() as stack:
+        registrars = _Registrars(clock)
+        stack.push_async_callback(registrars.close)
+        notices = await stack.enter_async_context(
+            open_notices(management.notices.mail, management.notices.webhook, open_fetch, clock, metrics)
+        )
+        opened = await registrars.replaced(settings)
+        bounds, reconcile = management.bounds, management.reconcile
+        registry = Registry(store, opened, offered(settings), clock, spread, notices, bounds, reconcile)
+        stack.push_async_callback(registry.close)
+        yield Managed(registry, registrars)
