@@ -66,7 +66,7 @@ async def _asked(operation: Operation, request: web.Request) -> Asked:
 
 
 def _query(request: web.Request) -> Mapping[str, str]:
-    counted = Counter(request.query.keys())
+    counted = Counter(name for name, _ in request.query.items())
     repeated = sorted(name for name, times in counted.items() if times > 1)
     if repeated:
         raise Invalid(f"{_place(repeated[:1])}: stands in the query more than once.", "body_invalid")

@@ -1,0 +1,1 @@
+"""The API for operators, on a gateway that is served."""
