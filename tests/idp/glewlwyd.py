@@ -271,6 +271,7 @@ def _plugin(issuer: str) -> dict[str, Any]:
         "refresh-token-duration": 86400,
         "code-duration": 60,
         "allow-non-oidc": True,
+        "pkce-allowed": True,
         "oauth-dpop-allowed": True,
         "oauth-dpop-iat-duration": 60,
         "jwks-show": True,
