@@ -107,6 +107,8 @@ def configure(level: str) -> None:
     logging.raiseExceptions = False
     # It reports each change in a watched directory; ours says what became of the configuration.
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    # It lists its own parts; which migrations it runs is said by another logger.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     sys.excepthook = _log_uncaught
 
 
