@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.clients.authority import named, same_person
+from gateway.clients.authority import must_hold_secret, named, same_person
 from gateway.clients.client import Actor, Agreement, Client, ClientState, Credentials, Metadata, Registered
 from gateway.clients.life import State, Verb, after
 from gateway.clients.mistakes import Conflict, Refusal
@@ -35,7 +35,7 @@ async def edit(office: Office, id_: str, metadata: Metadata, by: Actor) -> Clien
 
 async def reveal(office: Office, id_: str, by: Actor) -> Credentials:
     """Show the credentials: once, and never again. Raises `Conflict` (codes `not_registered`, `shown_already`)."""
-    await office.client(id_, by)
+    must_hold_secret(await office.client(id_, by), by)
     async with office.alone_with(id_) as found:
         client = await settle(office, _registered(found), by)
         registered = await office.registered(client)
@@ -50,7 +50,7 @@ async def reveal(office: Office, id_: str, by: Actor) -> Credentials:
 
 async def rotate(office: Office, id_: str, by: Actor) -> Credentials:
     """A new secret, which is shown by this alone. Where the provider can, the old one is good until `end_overlap`."""
-    await office.client(id_, by)
+    must_hold_secret(await office.client(id_, by), by)
 
     async def work() -> Credentials:
         async with office.alone_with(id_) as found:

@@ -18,6 +18,20 @@ def own_or_decides(client: Client | None, by: Actor, what: str = "application") 
     return client
 
 
+def may_hold_secret(client: Client, by: Actor) -> bool:
+    """Whether the secret may be shown to this actor, who may see the client.
+
+    Whoever decides about requests has no use for it: with somebody else's secret one acts in that one's name.
+    """
+    return by.decides if by.person is None else same_person(client.owner, by.person)
+
+
+def must_hold_secret(client: Client, by: Actor) -> None:
+    """Raises `NotAllowed`."""
+    if not may_hold_secret(client, by):
+        raise NotAllowed("The credentials are for whoever the application belongs to.")
+
+
 def must_decide(by: Actor) -> None:
     """Raises `NotAllowed`."""
     if not by.decides:

@@ -163,6 +163,8 @@ def _decided(office: Office, agreement: Agreement, verb: Verb, by: Actor, reason
         agreement,
         state=after(agreement.state, verb),
         tier=tier,
+        # What was asked for and not given is no longer waited for.
+        asked_tier=agreement.asked_tier if verb is not Verb.APPROVE or tier == agreement.asked_tier else None,
         decision_reason=written(reason, office.options.longest_reason),
         decided_by=named(by),
         decided_at=office.clock.time(),

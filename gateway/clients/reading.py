@@ -34,6 +34,7 @@ async def agreements(
     owner: Person | None,
     api: str | None,
     state: State | None,
+    waiting: bool,
     search: str,
     after: str,
     limit: int,
@@ -41,7 +42,14 @@ async def agreements(
     """Contracts, newest first."""
     whose = _whose(by, owner)
     return await office.store.agreements(
-        client=client, owner=whose, api=api, state=state, search=search, after=after, limit=limit
+        client=client,
+        owner=whose,
+        api=api,
+        state=state,
+        waiting=waiting,
+        search=search,
+        after=after,
+        limit=limit,
     )
 
 

@@ -145,11 +145,17 @@ class Registry:
         return await applications.edit(self._office, id_, metadata, by)
 
     async def reveal(self, id_: str, *, by: Actor) -> Credentials:
-        """The credentials, once. Raises `Conflict` (`shown_already`, `not_registered`)."""
+        """The credentials, once, to whoever the application belongs to, or to an operator.
+
+        Raises `Conflict` (`shown_already`, `not_registered`).
+        """
         return await applications.reveal(self._office, id_, by)
 
     async def rotate(self, id_: str, *, by: Actor) -> Credentials:
-        """New credentials, shown by this. Raises `Conflict` (`cannot_rotate`, `not_manageable`)."""
+        """New credentials, shown by this to whom `reveal` shows them.
+
+        Raises `Conflict` (`cannot_rotate`, `not_manageable`).
+        """
         return await applications.rotate(self._office, id_, by)
 
     async def end_overlap(self, id_: str, *, by: Actor) -> None:
@@ -211,11 +217,15 @@ class Registry:
         owner: Person | None = None,
         api: str | None = None,
         state: State | None = None,
+        waiting: bool = False,
         search: str = "",
         after: str = "",
         limit: int = 50,
     ) -> Page[Agreement]:
-        """Contracts, newest first: everybody's for those who decide, else one's own."""
+        """Contracts, newest first: everybody's for those who decide, else one's own.
+
+        `waiting`: only those that somebody has to decide about, be it the request or another tier.
+        """
         return await reading.agreements(
             self._office,
             by,
@@ -223,6 +233,7 @@ class Registry:
             owner=owner,
             api=api,
             state=state,
+            waiting=waiting,
             search=search,
             after=after,
             limit=limit,

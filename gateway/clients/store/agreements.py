@@ -3,14 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Insert, Select, Update, insert, select, tuple_, update
+from sqlalchemy import Insert, Select, Update, and_, insert, or_, select, tuple_, update
 
 from gateway.clients import ClientKey, Contract
 from gateway.clients.client import Agreement, ClientState, Person
 from gateway.clients.life import State
 from gateway.clients.store import cursors
-from gateway.clients.store.clients import matches, of_owner
+from gateway.clients.store.clients import found, of_owner
 from gateway.clients.store.tables import agreements, clients
+
+_WAITING = or_(
+    agreements.c.state == State.REQUESTED,
+    and_(
+        agreements.c.state == State.ACTIVE,
+        agreements.c.asked_tier.is_not(None),
+        agreements.c.asked_tier.is_distinct_from(agreements.c.tier),
+    ),
+)
+"""Somebody has to decide: about the request, or about another tier."""
 
 
 def by_id(id_: str) -> Select[Any]:
@@ -34,6 +44,7 @@ def page(
     owner: Person | None,
     api: str | None,
     state: State | None,
+    waiting: bool,
     search: str,
     after: str,
     limit: int,
@@ -46,10 +57,12 @@ def page(
         statement = statement.where(agreements.c.api == api)
     if state is not None:
         statement = statement.where(agreements.c.state == state)
+    if waiting:
+        statement = statement.where(_WAITING)
     if owner is not None:
         statement = statement.where(agreements.c.client.in_(select(clients.c.id).where(of_owner(owner))))
     if search:
-        statement = statement.where(agreements.c.client.in_(select(clients.c.id).where(matches(search))))
+        statement = statement.where(agreements.c.client.in_(found(search)))
     if after:
         statement = statement.where(tuple_(agreements.c.asked_at, agreements.c.id) < tuple_(*cursors.read_time(after)))
     return statement.order_by(agreements.c.asked_at.desc(), agreements.c.id.desc()).limit(limit + 1)
@@ -62,15 +75,13 @@ def cursor(agreement: Agreement) -> str:
 
 def add(agreement: Agreement) -> Insert:
     """Keep a new one."""
-    return insert(agreements).values(**_row(agreement))
+    return insert(agreements).values(**row(agreement))
 
 
 def save(agreement: Agreement, before: State) -> Update:
     """Keep what it is now, if it still is in that state."""
     return (
-        update(agreements)
-        .where(agreements.c.id == agreement.id, agreements.c.state == before)
-        .values(**_row(agreement))
+        update(agreements).where(agreements.c.id == agreement.id, agreements.c.state == before).values(**row(agreement))
     )
 
 
@@ -115,7 +126,8 @@ def from_row(row: Mapping[str, Any]) -> Agreement:
     return Agreement(**{**row, "state": State(row["state"])})
 
 
-def _row(agreement: Agreement) -> dict[str, Any]:
+def row(agreement: Agreement) -> dict[str, Any]:
+    """The row that an agreement makes."""
     return {column.name: getattr(agreement, column.name) for column in agreements.columns} | {
         "state": agreement.state.value
     }

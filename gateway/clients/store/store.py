@@ -90,13 +90,24 @@ class Store:
         owner: Person | None = None,
         api: str | None = None,
         state: State | None = None,
+        waiting: bool = False,
         search: str = "",
         after: str = "",
         limit: int = 50,
     ) -> Page[Agreement]:
-        """Agreements, newest first. `search` is about their clients. Raises `Invalid` for an odd `after`."""
+        """Agreements, newest first. `search` is about their clients, `waiting`: only what somebody has to decide.
+
+        Raises `Invalid` for an odd `after`.
+        """
         statement = agreements.page(
-            client=client, owner=owner, api=api, state=state, search=search, after=after, limit=limit
+            client=client,
+            owner=owner,
+            api=api,
+            state=state,
+            waiting=waiting,
+            search=search,
+            after=after,
+            limit=limit,
         )
         return _page(await self._all(statement, agreements.from_row), limit, agreements.cursor)
 

@@ -57,6 +57,30 @@ async def test_credentials_are_shown_once_however_many_ask_at_once(here: Opened)
     await another.close()
 
 
+async def test_whoever_decides_about_requests_sees_nobody_elses_secret(strict: tuple[Strict, Registry]) -> None:
+    server, registry = strict
+    client = await _mine(registry)
+    secret = server.clients[str(client.client_id)]["client_secret"]
+    for attempt in (registry.reveal, registry.rotate):
+        with pytest.raises(NotAllowed):
+            await attempt(client.id, by=OWNER)
+    assert server.clients[str(client.client_id)]["client_secret"] == secret
+    assert not (await registry.client(client.id, by=ADA)).revealed
+
+
+async def test_an_operator_hands_secrets_on(strict: tuple[Strict, Registry]) -> None:
+    _, registry = strict
+    client = await _mine(registry)
+    before = await registry.reveal(client.id, by=OPERATOR)
+    assert (await registry.rotate(client.id, by=OPERATOR)).client_secret != before.client_secret
+
+
+async def test_the_secret_of_nobodys_application_is_for_operators(here: Opened) -> None:
+    client, _ = await here.registry.register(SHOP, "idp", by=OPERATOR)
+    with pytest.raises(NotAllowed):
+        await here.registry.rotate(client.id, by=OWNER)
+
+
 async def test_a_draft_has_no_credentials(here: Opened) -> None:
     asked = await here.registry.ask(SHOP, api="orders", tier="gold", accepted_terms=True, by=ADA)
     with pytest.raises(Conflict) as refusal:

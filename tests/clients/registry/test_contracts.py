@@ -40,7 +40,8 @@ async def test_an_approval_registers_the_application_and_is_in_force_at_once(her
 
 async def test_an_approval_may_give_another_tier(here: Opened) -> None:
     active = await here.registry.approve((await _asked(here)).id, by=OWNER, tier="tin")
-    assert (active.tier, active.asked_tier) == ("tin", "gold")
+    assert (active.tier, active.asked_tier) == ("tin", None)
+    assert (await here.registry.agreements(by=OWNER, waiting=True)).items == ()
 
 
 async def test_a_tier_that_nobody_decides_about_is_granted_in_the_same_breath(here: Opened) -> None:
@@ -207,12 +208,14 @@ async def test_a_developer_gets_an_automatic_tier_at_once_and_asks_for_another_o
     assert (await here.registry.change_tier(active.id, "tin", by=ADA)).tier == "tin"
     asked = await here.registry.change_tier(active.id, "gold", by=ADA)
     assert (asked.state, asked.tier, asked.asked_tier) == (State.ACTIVE, "tin", "gold")
+    assert [each.id for each in (await here.registry.agreements(by=OWNER, waiting=True)).items] == [active.id]
     client = await _client(here, active)
     contract = here.contract(client, "orders")
     assert contract is not None
     assert contract.tier == "tin"
     given = await here.registry.change_tier(active.id, "gold", by=OWNER)
     assert (given.tier, given.asked_tier) == ("gold", "gold")
+    assert (await here.registry.agreements(by=OWNER, waiting=True)).items == ()
     contract = here.contract(client, "orders")
     assert contract is not None
     assert contract.tier == "gold"

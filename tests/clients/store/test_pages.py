@@ -93,11 +93,14 @@ async def test_clients_are_found_by_what_they_are(store: Store, wanted: dict[str
     [
         ({"client": "c1"}, ["a1", "a2"]),
         ({"owner": ANNA}, ["a1", "a2"]),
-        ({"owner": BEN}, ["a3"]),
+        ({"owner": BEN}, ["a3", "a4", "a5", "a6", "a7", "a8"]),
         ({"api": "orders"}, ["a1", "a3"]),
         ({"state": State.REQUESTED}, ["a2"]),
+        ({"waiting": True}, ["a2", "a4", "a5"]),
+        ({"waiting": True, "owner": BEN}, ["a4", "a5"]),
+        ({"waiting": True, "state": State.ACTIVE, "api": "gold"}, ["a4"]),
         ({"api": "orders", "owner": ANNA}, ["a1"]),
-        ({"search": "shop"}, ["a3"]),
+        ({"search": "shop"}, ["a3", "a4", "a5", "a6", "a7", "a8"]),
         ({"search": "c1-at-provider"}, ["a1", "a2"]),
         ({"search": "nothing"}, []),
         ({"client": "nobody"}, []),
@@ -107,6 +110,14 @@ async def test_agreements_are_found_by_what_they_are(store: Store, wanted: dict[
     await keep(store, client("c1", "One"), client("c2", "Shop", owner=BEN))
     await keep(store, agreement("a1", "c1"), agreement("a2", "c1", api="payments", state=State.REQUESTED))
     await keep(store, agreement("a3", "c2"))
+    await keep(
+        store,
+        agreement("a4", "c2", api="gold", tier="tin", asked_tier="gold"),
+        agreement("a5", "c2", api="first", tier=None, asked_tier="gold"),
+        agreement("a6", "c2", api="given", tier="gold", asked_tier="gold"),
+        agreement("a7", "c2", api="settled", tier="gold", asked_tier=None),
+        agreement("a8", "c2", api="over", tier="tin", asked_tier="gold", state=State.REVOKED),
+    )
     page = await store.agreements(**wanted)  # type: ignore[arg-type] # the parameters of the test are its arguments
     assert sorted(item.id for item in page.items) == found
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.clients.client import Agreement, Client, ClientState, Metadata, Person
+from gateway.clients.client import Actor, Agreement, Client, ClientState, Metadata, Person
 from gateway.clients.life import State
 from gateway.portal.pages.agreement_view import agreement_view, person_name, tier_choices
 from gateway.portal.pages.application_view import ApplicationView, application_view, next_step
@@ -24,13 +24,19 @@ CLIENT = Client(
 AGREEMENT = Agreement(id="a1", client="c1", api="orders", state=State.ACTIVE, tier="gold", asked_at=NOON)
 
 
-def _view(client: Client) -> ApplicationView:
-    return application_view(client, (AGREEMENT,), CATALOGUE, NOON)
+def _view(client: Client, by: Person = ADA, *, decides: bool = False) -> ApplicationView:
+    return application_view(client, (AGREEMENT,), CATALOGUE, NOON, Actor(person=by, decides=decides))
 
 
 def test_credentials_can_be_shown_until_they_were() -> None:
     assert _view(CLIENT).can_reveal
     assert not _view(replace(CLIENT, revealed=True)).can_reveal
+
+
+def test_whoever_decides_is_offered_nobody_elses_secret() -> None:
+    view = _view(CLIENT, Person(provider="demo", subject="olga"), decides=True)
+    assert (view.can_reveal, view.can_rotate, view.next_step) == (False, False, "")
+    assert (view.can_edit, view.can_delete) == (True, True)
 
 
 def test_an_application_that_nobody_registered_has_no_credentials_to_show() -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
-from gateway.clients.client import Metadata
+from gateway.clients.client import Actor, Metadata, Person
 from gateway.clients.life import State
 from tests.portal.pages.html_rules import faults
 from tests.portal.pages.sites import OLGA, Site
 
+ADA = Actor(person=Person(provider="demo", subject="ada"))
 SHOP = Metadata(client_name="Shop", description="Sells.")
 OWNERS_PAGES = ("/requests", "/contracts", "/audit", "/providers")
 
@@ -86,6 +87,34 @@ async def test_the_tier_of_a_contract_is_changed(site: Site) -> None:
     assert 'role="alert"' in answer.text
 
 
+async def test_another_tier_that_is_asked_for_waits_for_its_owner(site: Site) -> None:
+    _, agreement = await site.approved(SHOP)
+    await site.registry.change_tier(agreement.id, "free", by=ADA)
+    await site.registry.change_tier(agreement.id, "gold", by=ADA)
+    olga = await site.signed_in("olga")
+    shown = await olga.sees("/requests")
+    assert f"/contracts/{agreement.id}" in shown.text
+    assert faults(shown.text) == []
+    page = f"/contracts/{agreement.id}"
+    assert '<option value="gold" selected>' in (await olga.sees(page)).text
+    await olga.sends(page, f"{page}/tier", [("tier", "free")])
+    assert "Nothing waits for you" in (await olga.sees("/requests")).text
+    assert (await site.registry.agreement(agreement.id, by=OLGA)).tier == "free"
+
+
+async def test_an_owner_is_offered_nobody_elses_secret_and_given_none(site: Site) -> None:
+    client, _ = await site.approved(SHOP)
+    olga = await site.signed_in("olga")
+    page = f"/applications/{client.id}"
+    shown = await olga.sees(page)
+    assert "Show credentials" not in shown.text
+    assert "Make a new secret" not in shown.text
+    assert (await olga.sees(f"{page}/rotate")).status == 403
+    for deed in ("credentials", "rotate"):
+        assert (await olga.sends(f"{page}/edit", f"{page}/{deed}")).status == 403
+    assert not (await site.registry.client(client.id, by=OLGA)).revealed
+
+
 async def test_what_somebody_else_decided_meanwhile_is_told(site: Site) -> None:
     agreement = await site.asked(SHOP)
     olga = await site.signed_in("olga")
@@ -161,7 +190,7 @@ async def test_every_verb_of_the_audit_log_has_words(site: Site) -> None:
     await site.registry.revoke(agreement.id, by=OLGA, reason="Abuse.")
     await site.registry.restore(agreement.id, by=OLGA)
     await site.registry.change_tier(agreement.id, "free", by=OLGA)
-    await site.registry.reveal(client.id, by=OLGA)
+    await site.registry.reveal(client.id, by=ADA)
     await site.registry.edit(client.id, Metadata(client_name="Shop 2"), by=OLGA)
     await site.registry.delete(client.id, by=OLGA)
     shown = await (await site.signed_in("olga")).sees("/audit")
