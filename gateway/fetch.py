@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from gateway.client_tls import http_tls
 from gateway.policy import Headers, Unavailable
 from gateway.ports import Fetch, Reply
 from gateway.providers import Transport
@@ -60,7 +61,8 @@ async def open_fetch(transport: Transport) -> AsyncIterator[Fetch]:
     verified. A body is at most `transport.max_bytes` long, decoded as well as encoded. Raises OSError, of which
     ssl.SSLError is one, when a file of the transport cannot be read or used.
     """
-    tls = await asyncio.to_thread(_open_tls, transport)
+    files = (transport.ca_file, transport.certificate_file, transport.key_file)
+    tls = await asyncio.to_thread(http_tls, *files)
     async with _open_session(transport, tls, pooled=True) as pooled, _open_session(transport, tls, pooled=False) as new:
         yield _Fetcher(transport, pooled, new)
 
@@ -155,14 +157,6 @@ def _parse(url: str) -> URL:
         return URL(url, encoded=True)
     except ValueError:
         raise aiohttp.InvalidURL(url) from None
-
-
-def _open_tls(transport: Transport) -> ssl.SSLContext:
-    tls = ssl.create_default_context(cafile=transport.ca_file)
-    if transport.certificate_file is not None:
-        # An encrypted key fails on the empty password; without one, OpenSSL would ask at the terminal.
-        tls.load_cert_chain(transport.certificate_file, transport.key_file, password="")
-    return tls
 
 
 def _open_session(transport: Transport, tls: ssl.SSLContext, *, pooled: bool) -> aiohttp.ClientSession:

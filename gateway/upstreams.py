@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractResolver
 
 from gateway.addresses import SteadyResolver
 from gateway.breaker import Breaker
+from gateway.client_tls import http_tls
 from gateway.exchange import Exchange
 from gateway.outgoing import Outgoing, UpstreamBroke, UpstreamEjected, UpstreamRefused
 from gateway.paths import canonical_host
@@ -208,21 +209,11 @@ async def _whole(outgoing: Outgoing, read: Callable[[], Awaitable[bytes]]) -> by
 
 
 def _tls(options: UpstreamOptions) -> ssl.SSLContext | None:
-    if not (options.ca_file or options.certificate_file):
-        return _usual_tls() if any(origin.startswith("https:") for origin in options.targets) else None
-    context = _context(options.ca_file)
-    if options.certificate_file:
-        # An encrypted key fails at once; without a password given, OpenSSL would ask at the terminal and wait.
-        context.load_cert_chain(options.certificate_file, options.key_file, password="")
-    return context
+    if options.ca_file or options.certificate_file:
+        return http_tls(options.ca_file, options.certificate_file, options.key_file)
+    return _usual_tls() if any(origin.startswith("https:") for origin in options.targets) else None
 
 
 @cache
 def _usual_tls() -> ssl.SSLContext:
-    return _context(None)
-
-
-def _context(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    return http_tls()

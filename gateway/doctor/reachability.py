@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from gateway.client_tls import http_tls, show_certificate
 from gateway.doctor.certificates import Certificate, expiry
 from gateway.doctor.connections import Connected, Fault, Place, Unreachable, Way, connect
 from gateway.doctor.findings import Finding, failure, ok
@@ -28,7 +29,7 @@ class UnusableFile(Exception):
 def client_tls(ca_file: str | None, certificate_file: str | None, key_file: str | None) -> ssl.SSLContext:
     """TLS as the gateway speaks it to servers. Raises `UnusableFile`."""
     try:
-        tls = ssl.create_default_context(cafile=ca_file)
+        tls = http_tls(ca_file)
     except (OSError, ValueError):
         raise UnusableFile("ca_file holds no certificates in PEM") from None
     if certificate_file is not None:
@@ -39,8 +40,7 @@ def client_tls(ca_file: str | None, certificate_file: str | None, key_file: str 
 def load_pair(tls: ssl.SSLContext, certificate_file: str, key_file: str | None) -> None:
     """Our certificate and its key. Raises `UnusableFile`."""
     try:
-        # An encrypted key fails on the empty password; without one, OpenSSL would ask at the terminal.
-        tls.load_cert_chain(certificate_file, key_file, password="")
+        show_certificate(tls, certificate_file, key_file)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise UnusableFile("key_file is not the key of certificate_file") from None
