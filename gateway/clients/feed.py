@@ -6,12 +6,12 @@ When the store fails, what is in force stays in force.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from gateway.clients import ClientKey, Register
-from gateway.clients.store import Unusable
+from gateway.clients import ClientKey, Contract, Register
+from gateway.clients.store import InForce, Unusable
 from gateway.clients.store.faults import reason
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.store import Store
@@ -23,8 +23,12 @@ log = logging.getLogger(__name__)
 Forget: TypeAlias = Callable[[str], Awaitable[int] | int]
 """Drops the cached tokens of a client id."""
 
+T = TypeVar("T")
+
 MANY = 200
 """So many changed clients are not asked about one by one: everything is read."""
+STEP = 1000
+"""So many contracts are looked at between two looks at requests."""
 
 
 class Feed:
@@ -98,21 +102,35 @@ class Feed:
 
     async def _read(self) -> None:
         found = await self._store.in_force()
-        lost = self._register.replace(found.contracts, found.blocked)
+        if self._register.read:
+            await self._adjust(found)
+        else:
+            self._register.replace(found.contracts, found.blocked)
         self._succeeded(found.number)
-        await self._forget_all(lost)
+
+    async def _adjust(self, found: InForce) -> None:
+        """Change what differs. To replace everything would take no fewer steps, and all of them in one."""
+        now: dict[ClientKey, dict[str, Contract]] = {}
+        async for contract in _gently(found.contracts):
+            now.setdefault((contract.provider, contract.client_id), {})[contract.api] = contract
+        blocked = set(found.blocked)
+        async for client, contracts in _gently(now.items()):
+            if contracts != self._register.of.get(client):
+                await self._change(client, contracts.values(), blocked=client in blocked)
+        for client in (self._register.of.keys() - now.keys()) | (self._register.blocked ^ blocked):
+            await self._change(client, now.get(client, {}).values(), blocked=client in blocked)
 
     async def _read_clients(self, clients: Iterable[ClientKey]) -> None:
         for client in clients:
             contracts, blocked = await self._store.in_force_of(client)
-            if self._register.change(client, contracts, blocked=blocked):
-                await self._forget_all([client])
+            await self._change(client, contracts, blocked=blocked)
 
-    async def _forget_all(self, clients: Iterable[ClientKey]) -> None:
-        for _, client_id in clients:
-            forgotten = self._forget(client_id)
-            if inspect.isawaitable(forgotten):
-                await forgotten
+    async def _change(self, client: ClientKey, contracts: Iterable[Contract], *, blocked: bool) -> None:
+        if not self._register.change(client, contracts, blocked=blocked):
+            return
+        forgotten = self._forget(client[1])
+        if inspect.isawaitable(forgotten):
+            await forgotten
 
     def _succeeded(self, number: int) -> None:
         self._number = number
@@ -126,3 +144,11 @@ class Feed:
             said = reason(error) if isinstance(error, Unavailable) else error.detail
             log.warning("the contracts of the store cannot be read, and stay as they were: %s", said)
             self.failing_since = self._clock.time()
+
+
+async def _gently(items: Iterable[T]) -> AsyncIterator[T]:
+    """All of them, and requests are answered meanwhile."""
+    for number, item in enumerate(items):
+        if number % STEP == 0:
+            await asyncio.sleep(0)
+        yield item

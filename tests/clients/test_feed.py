@@ -208,6 +208,23 @@ async def test_a_change_that_nobody_told_of_is_found_by_reading_everything(here:
     assert not here.lets_in
 
 
+async def test_reading_everything_again_takes_over_whatever_is_different(here: Worker, there: Worker) -> None:
+    second, third = client("c2"), client("c3", state=ClientState.DELETED)
+    await keep(here.store, second, agreement("a2", "c2"), third)
+    await there.feed.read()
+    async with here.store.begin() as transaction:
+        await transaction.save_agreement(replace(ACTIVE, tier="silver"), before=State.ACTIVE)
+        await transaction.save_client(replace(second, state=ClientState.DELETED))
+        await transaction.save_client(replace(third, state=ClientState.REGISTERED))
+        await transaction.add_agreement(agreement("a3", "c3"))
+    await there.feed.read()
+    await here.feed.read()
+    assert there.register.of == here.register.of
+    assert there.register.blocked == here.register.blocked == {("main", "c2-at-provider")}
+    assert there.register.of["main", "c1-at-provider"]["orders"].tier == "silver"
+    assert there.forgotten == ["c2-at-provider"]
+
+
 async def test_another_process_hears_of_a_revocation(here: Worker, there: Worker) -> None:
     async with there.running():
         await until(there, lets_in=True)

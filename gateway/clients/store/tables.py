@@ -90,6 +90,7 @@ Index(
     sqlite_where=text("state <> 'deleted'"),
     postgresql_where=text("state <> 'deleted'"),
 )
+Index("clients_client_id", clients.c.client_id)
 Index("clients_owner", clients.c.owner_provider, clients.c.owner_subject, clients.c.searched, clients.c.id)
 Index("clients_searched", clients.c.searched, clients.c.id)
 Index("clients_provider", clients.c.provider, clients.c.searched, clients.c.id)

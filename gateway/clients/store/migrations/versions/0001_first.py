@@ -74,6 +74,7 @@ def _make_clients() -> None:
         sqlite_where=NOT_DELETED,
         postgresql_where=NOT_DELETED,
     )
+    op.create_index("clients_client_id", "clients", ["client_id"])
     op.create_index("clients_owner", "clients", ["owner_provider", "owner_subject", "searched", "id"])
     op.create_index("clients_searched", "clients", ["searched", "id"])
     op.create_index("clients_provider", "clients", ["provider", "searched", "id"])
