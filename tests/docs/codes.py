@@ -12,6 +12,8 @@ CHECKOUT = Path(__file__).parents[2]
 PACKAGES = ("gateway", "policies")
 ELSEWHERE = ("gateway/demo/", "gateway/providers/metadata.py")
 """The demo's identity provider speaks OAuth's own codes; the reasons in metadata.py end in `provider_metadata`."""
+OTHER_REFUSALS = ("gateway/clients", "gateway/portal/")
+"""Where refusals are those of wishes about clients, and no answers to calls; failures are the same everywhere."""
 TABLES = {"gateway/fetch.py": "FAULTS", "gateway/admin.py": "_CODES"}
 """Where codes are kept in a table, and looked up by what went wrong."""
 
@@ -109,7 +111,7 @@ def _read_call(
     findings: Findings, module: str, function: ast.AST | None, call: ast.Call, constants: Mapping[str, str]
 ) -> None:
     name = _maker_name(call)
-    if name is None:
+    if name is None or (name != "Unavailable" and module.startswith(OTHER_REFUSALS)):
         return
     maker = MAKERS[name]
     given = _argument(call, maker.code, "code")
