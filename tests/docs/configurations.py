@@ -8,6 +8,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway.clients.store.sealing import new_key
 from gateway.settings import Settings, parse
 
 VARIABLE = re.compile(r"\$\{([A-Z_]+)\}")
@@ -54,7 +55,9 @@ routes:
 
 def value_of(variable: str) -> str:
     """Something that may stand where a page writes that variable."""
-    return private_key() if variable.endswith("PRIVATE_KEY") else "neither-short-nor-known-0123456789"
+    if variable.endswith("PRIVATE_KEY"):
+        return private_key()
+    return new_key() if variable.endswith("STORE_KEY") else "neither-short-nor-known-0123456789"
 
 
 @cache
