@@ -23,6 +23,7 @@ from gateway.worker_link import (
     PURGE,
     READY,
     RELOAD,
+    REREAD,
     ROUTES,
     WHOSE,
     Line,
@@ -97,8 +98,7 @@ class Fleet:
         """Succeeds when it did in every worker."""
         asked = set(self._workers)
         answers: dict[int, ReloadResult] = await self._ask_all(RELOAD)
-        if self.reloaded is not None:
-            await self.reloaded()
+        await self.reread()
         failed = [result for result in answers.values() if not result.succeeded]
         if failed:
             return failed[0]
@@ -107,6 +107,11 @@ class Fleet:
         if silent or not answers:
             return ReloadResult(succeeded=False, mistakes=("Not every worker answered; ask again.",))
         return ReloadResult(succeeded=True)
+
+    async def reread(self) -> None:
+        """What this process itself has of the configuration follows the workers'."""
+        if self.reloaded is not None:
+            await self.reloaded()
 
     async def purge(self, client_id: str | None) -> int:
         """The tokens that all workers forgot together."""
@@ -213,6 +218,8 @@ class FleetLink:
             self._tasks.start(self._talk(int(message), channel))
         elif message == DRAIN:
             self._fleet.drains = True
+        elif message == REREAD:
+            self._tasks.start(self._fleet.reread())
         elif message == END:
             self._ended.set()
         else:

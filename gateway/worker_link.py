@@ -32,6 +32,8 @@ STARTED = b"started"
 """Worker to supervisor: it serves."""
 DRAIN = b"drain"
 """Supervisor to fleet: the workers finish what they have and end."""
+REREAD = b"reread"
+"""Supervisor to fleet: the workers were told to read the configuration again."""
 END = b"end"
 """Supervisor to fleet: the workers have ended."""
 HELD_BACK = (signal.SIGTERM, signal.SIGHUP)

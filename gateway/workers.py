@@ -23,7 +23,7 @@ from typing import NoReturn
 from gateway.clock import SystemClock
 from gateway.fleet import FleetLink
 from gateway.ports import Clock
-from gateway.worker_link import DRAIN, END, HELD_BACK, STARTED, WorkerLink
+from gateway.worker_link import DRAIN, END, HELD_BACK, REREAD, STARTED, WorkerLink
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def supervise(
     """Run `count` workers and the admin process until they are told to end; returns the exit code of the program.
 
     `bind` are listening sockets; workers inherit these and the admin process inherits `admin_bind`. The two functions
-    run in a child and return its exit code. SIGHUP is passed on to the workers. SIGTERM or SIGINT drains: the workers
+    run in a child and return its exit code. SIGHUP is passed on to all of them. SIGTERM or SIGINT drains: the workers
     receive SIGTERM and have `patience` seconds to end. The second one kills them.
 
     Returns 0 when every worker ended by itself with 0; 1 when one failed or had to be killed; the code of the first
@@ -136,13 +136,18 @@ class _Supervisor:
             case signal.SIGCHLD:
                 self._bury()
             case signal.SIGHUP:
-                self._send(self._of(self._workers), signal.SIGHUP)
+                self._reread()
             case _ if self._ends:
                 log.warning("told to end a second time: the workers are killed")
                 self._code = 1
                 self.kill()
             case _:
                 self._drain()
+
+    def _reread(self) -> None:
+        self._send(self._of(self._workers), signal.SIGHUP)
+        for admin in self._of(self._admin):
+            _say(admin.line, REREAD)
 
     # Birth
 
