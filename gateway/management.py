@@ -1,20 +1,24 @@
 """The registry as the configuration has it: its providers, its catalogue, and whom it tells."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.clients import ClientKey
 from gateway.clients.catalogue import Catalogue
+from gateway.clients.office import LEASED_FOR
 from gateway.clients.posting import open_notices
 from gateway.clients.registration.registrar import Registrar, open_registrar
 from gateway.clients.registry import Registry
 from gateway.clients.store.store import Store
 from gateway.fetch import open_fetch
 from gateway.ports import Clock, Metrics
+from gateway.providers import Provider
 from gateway.providers.registration import Registration
 from gateway.settings import Settings
 from gateway.settings.catalogue import catalogue, tiers
+from gateway.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +49,61 @@ def _gateway_url(settings: Settings) -> str:
     return f"{'http' if settings.tls is None else 'https'}://{settings.listen[0]}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A registrar, and what it was opened for."""
+
+    provider: Provider
+    registration: Registration
+    registrar: Registrar
+    stack: AsyncExitStack
+
+
 class _Registrars:
-    """The registrars of the configuration in force; one before it is closed when nobody can be using it any more."""
+    """The registrars of the configuration in force. One that a reload does not change stays as it is."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stack = AsyncExitStack()
+        self._open: dict[str, _Open] = {}
+        self._retired: list[_Open] = []
+        self._tasks = Tasks()
 
     async def replaced(self, settings: Settings) -> Mapping[str, Registrar]:
-        """A registrar for each provider that registers clients."""
-        new = AsyncExitStack()
+        """A registrar for each provider that registers clients. Raises as opening one does; then nothing changes."""
+        before, now = self._open, dict[str, _Open]()
         try:
-            opened = {
-                name: await new.enter_async_context(
-                    open_registrar(settings.provider(name), registration, open_fetch, self._clock)
-                )
-                for name, registration in _registrations(settings).items()
-            }
+            for name, registration in _registrations(settings).items():
+                now[name] = await self._kept_or_opened(before.get(name), settings.provider(name), registration)
         except BaseException:
-            await new.aclose()
+            for opened in now.values():
+                if opened not in before.values():
+                    await opened.stack.aclose()
             raise
-        # What is under way at a provider goes on with the connections that it has, so these stay until the end.
-        self._stack.push_async_exit(new)
-        return opened
+        self._open = now
+        for old in before.values():
+            if old not in now.values():
+                self._tasks.start(self._retire(old))
+        return {name: opened.registrar for name, opened in now.items()}
 
     async def close(self) -> None:
         """Close all of them."""
-        await self._stack.aclose()
+        await self._tasks.close()
+        for opened in (*self._open.values(), *self._retired):
+            await opened.stack.aclose()
+
+    async def _kept_or_opened(self, before: _Open | None, provider: Provider, registration: Registration) -> _Open:
+        if before is not None and (before.provider, before.registration) == (provider, registration):
+            return before
+        stack = AsyncExitStack()
+        opening = open_registrar(provider, registration, open_fetch, self._clock)
+        return _Open(provider, registration, await stack.enter_async_context(opening), stack)
+
+    async def _retire(self, old: _Open) -> None:
+        """Close it when nothing can be under way with it any more."""
+        self._retired.append(old)
+        await asyncio.sleep(LEASED_FOR)
+        self._retired.remove(old)
+        await old.stack.aclose()
 
 
 def _registrations(settings: Settings) -> dict[str, Registration]:
