@@ -7,12 +7,13 @@ refused, the gateway can't start); 2 the command is misspelled; 78 `run` was giv
 import asyncio
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway.commands import clients, contracts, store
+from gateway.commands.options import DEFAULT, Config, Format, Shape
 from gateway.settings import Settings, load
 from gateway.settings.mistakes import Mistake, SettingsError
 
@@ -26,19 +27,12 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+app.add_typer(clients.app, name="clients")
+app.add_typer(contracts.app, name="contracts")
+app.add_typer(store.app, name="store")
+app.command()(store.audit)
 
-
-class Format(StrEnum):
-    """How a command prints."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-Config = Annotated[Path, typer.Option("--config", "-c", envvar="TOKENWARD_CONFIG", help="The configuration file.")]
 ConfigFile = Annotated[Path, typer.Argument(envvar="TOKENWARD_CONFIG", help="The configuration file.")]
-Shape = Annotated[Format, typer.Option("--format", help="How to print.")]
-DEFAULT = Path("tokenward.yaml")
 
 
 @app.command()
