@@ -50,7 +50,10 @@ class Breaker:
     def failed(self) -> None:
         """The server did not answer, or not sensibly."""
         self._failures += 1
-        if self._failures >= self._limit or self.state is not State.CLOSED:
+        if self.state is State.PROBING:
+            # The cool-down began with the probe: one that ran into its timeout has waited long enough.
+            self.state = State.OPEN
+        elif self.state is State.CLOSED and self._failures >= self._limit:
             self._wait(State.OPEN)
 
     def _wait(self, state: State) -> None:

@@ -61,6 +61,28 @@ def test_a_probe_that_succeeds_closes_it() -> None:
     assert circuit.admit()
 
 
+@pytest.mark.case("C132")
+def test_a_probe_that_hangs_is_followed_by_the_next_one_as_soon_as_it_has_failed() -> None:
+    clock = FakeClock()
+    circuit = opened(clock)
+    clock.move(5)
+    assert circuit.admit()
+    clock.move(4.999)
+    assert not circuit.admit()
+    clock.move(0.001)
+    circuit.failed()
+    assert circuit.admit()
+
+
+def test_what_was_asked_before_it_opened_and_fails_late_does_not_keep_it_open() -> None:
+    clock = FakeClock()
+    circuit = opened(clock)
+    clock.move(4)
+    circuit.failed()
+    clock.move(1)
+    assert circuit.admit()
+
+
 def test_a_probe_that_fails_opens_it_for_another_cool_down() -> None:
     clock = FakeClock()
     circuit = opened(clock)
