@@ -7,10 +7,11 @@ WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY policies policies
-RUN ["python", "-m", "pip", "wheel", "--no-cache-dir", "--wheel-dir", "/wheels", ".[speed]"]
+RUN ["python", "-m", "pip", "wheel", "--no-cache-dir", "--wheel-dir", "/wheels", ".[speed,postgres,redis]"]
 RUN ["python", "-m", "venv", "/opt/tokenward"]
-RUN ["/opt/tokenward/bin/python", "-m", "pip", "install", "--no-index", "--find-links", "/wheels", "tokenward[speed]"]
+RUN ["/opt/tokenward/bin/python", "-m", "pip", "install", "--no-index", "--find-links", "/wheels", "tokenward[speed,postgres,redis]"]
 RUN ["/opt/tokenward/bin/python", "-m", "pip", "uninstall", "--yes", "pip"]
+RUN ["mkdir", "/var/lib/tokenward"]
 
 FROM python:${PYTHON}-slim
 ARG VERSION=0.1.0
@@ -23,6 +24,8 @@ LABEL org.opencontainers.image.title="Tokenward" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=build /opt/tokenward /opt/tokenward
+# For a store in SQLite: a new volume that is mounted here belongs to the gateway.
+COPY --from=build --chown=65532:65532 /var/lib/tokenward /var/lib/tokenward
 ENV PATH="/opt/tokenward/bin:${PATH}" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,27 @@ def only(instruction: str) -> Statement:
     return found
 
 
+def copied(place: str) -> str:
+    """The one statement that copies to that place in the image that is shipped."""
+    (found,) = (each.rest for each in FINAL if each.instruction == "COPY" and each.rest.split()[-1] == place)
+    return found
+
+
 def test_the_image_is_built_in_one_stage_and_shipped_from_another() -> None:
     assert len(STAGES) == 2
     assert only("FROM").rest == "python:${PYTHON}-slim"
-    assert only("COPY").rest == "--from=build /opt/tokenward /opt/tokenward"
+    assert copied("/opt/tokenward") == "--from=build /opt/tokenward /opt/tokenward"
+
+
+def test_the_image_has_what_every_store_and_limit_needs() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    extras = ",".join(name for name in project["optional-dependencies"] if name != "demo")
+    (installs,) = (each.exec_form for each in BUILD if each.instruction == "RUN" and "install" in each.exec_form)
+    assert sorted(installs[-1].removeprefix("tokenward[").removesuffix("]").split(",")) == sorted(extras.split(","))
+
+
+def test_the_place_of_a_store_belongs_to_the_gateway() -> None:
+    assert copied("/var/lib/tokenward").split()[:2] == ["--from=build", f"--chown={only('USER').rest}"]
 
 
 def test_nothing_runs_in_the_stage_that_is_shipped() -> None:
