@@ -51,8 +51,9 @@ class At:
 
 @asynccontextmanager
 async def demo_provider(listener: socket | None = None) -> AsyncIterator[At]:
-    """The provider for development, until the end of the block."""
+    """The provider for development, until the end of the block. Its client `shop` has no contract."""
     async with run_identity_provider(listener=listener) as provider:
+        provider.add_client("shop", "of-the-shop", scope="orders.read")
         yield _at_demo(provider)
 
 
