@@ -23,6 +23,7 @@ _GAUGE_RULES: tuple[tuple[str, Rule], ...] = (
     ("process_max_fds", max),
     # States: the worst worker is shown, or an alert would never see it.
     ("_successful", min),
+    ("_target_up", min),
     ("_timestamp_seconds", min),
     ("process_start_time_seconds", min),
     ("circuit_open", max),

@@ -13,13 +13,14 @@ from gateway.headers import Forwarding, HeaderNames, Style
 from gateway.paths import normalise_pattern
 from gateway.policy import Policy
 from gateway.ports import Clock, Metrics
+from gateway.probe import ProbeOptions
 from gateway.providers import Provider
 from gateway.proxy import Proxy
 from gateway.router import Route, Router
 from gateway.services import Opens, Services
 from gateway.settings import Settings
 from gateway.settings.catalogue import tiers
-from gateway.settings.routes import PolicyEntry, RouteSettings, UpstreamSettings, When
+from gateway.settings.routes import PolicyEntry, ProbeSettings, RouteSettings, When
 from gateway.sharing import Lease, Shared
 from gateway.tasks import Tasks
 from gateway.upstreams import Upstream, UpstreamOptions
@@ -50,6 +51,10 @@ class Runtime:
     def problem_base(self) -> str:
         """How the `type` of a problem document begins."""
         return self.settings.problems.base
+
+    def target_health(self) -> dict[tuple[str, str], bool]:
+        """Whether requests go to a target, by route and URL."""
+        return {(route.name, url): up for route in self.router.routes for url, up in route.upstream.health()}
 
     @property
     def express(self) -> bool:
@@ -107,7 +112,7 @@ class _Opening:
         """A route with its policies and its upstream open."""
         api = route.api or name
         steps = [await self._step(name, api, entry) for entry in route.policies]
-        upstream = Upstream(_upstream_options(route.upstream), self._world.clock)
+        upstream = Upstream(_upstream_options(route), self._world.clock, share=self._lease)
         return Route(
             name=name,
             api=api,
@@ -153,5 +158,24 @@ def _condition(when: When) -> Condition:
     return condition(when.methods, when.paths, when.regex)
 
 
-def _upstream_options(settings: UpstreamSettings) -> UpstreamOptions:
-    return UpstreamOptions(**dict(settings))
+def _upstream_options(route: RouteSettings) -> UpstreamOptions:
+    settings = route.upstream
+    probe = None if settings.probe is None else _probe_options(settings.probe, _host_of(route))
+    return UpstreamOptions(**{**dict(settings), "probe": probe})
+
+
+def _probe_options(settings: ProbeSettings, host: str) -> ProbeOptions:
+    statuses = tuple(_range(each) for each in settings.statuses)
+    return ProbeOptions(**{**dict(settings), "statuses": statuses, "host": host})
+
+
+def _range(statuses: str) -> tuple[int, int]:
+    first, _, last = statuses.partition("-")
+    return int(first), int(last or first)
+
+
+def _host_of(route: RouteSettings) -> str:
+    """What a target is called where requests call it what their callers do: the first name that is one."""
+    if route.upstream.host == "upstream":
+        return ""
+    return next((host for host in route.hosts if not host.startswith("*")), "")

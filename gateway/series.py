@@ -90,6 +90,10 @@ class Family(Generic[S]):
             found = self.series[key] = self.make()
         return found
 
+    def drop(self, values: dict[str, str]) -> None:
+        """Without the series with these label values."""
+        self.series.pop(tuple(values[label] for label in self.labels), None)
+
 
 class SeriesCollector(Collector):
     """Every series of one process. Implements `gateway.ports.Metrics`."""
@@ -112,6 +116,12 @@ class SeriesCollector(Collector):
     def histogram(self, name: str, description: str, /, **labels: str) -> Distribution:
         """Shown as `<prefix><name>`, in seconds; raises ValueError where the name is taken with other labels."""
         return self._find(self._histograms, name, description, Distribution, labels)
+
+    def drop_gauge(self, name: str, /, **labels: str) -> None:
+        """Show this series no longer; whoever holds it sets it for nobody."""
+        family = self._gauges.get(self._prefix + name)
+        if family is not None:
+            family.drop(labels)
 
     def collect(self) -> Iterator[Metric]:
         """What prometheus-client asks for at each scrape."""

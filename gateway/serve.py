@@ -205,6 +205,7 @@ class Serving:
     async def metrics_text(self) -> str:
         """In Prometheus' text format."""
         self._telemetry.under_way(self.gateway.in_flight_by_route())
+        self._telemetry.targets(self._open.runtime.target_health())
         self._telemetry.gauge("tasks", "Tasks of the event loop.").set(len(asyncio.all_tasks()))
         return self._telemetry.text()
 

@@ -1,51 +1,53 @@
 """One of the servers behind an upstream: its connections, how many there may be, and how it is doing."""
 
 import asyncio
-import ssl
+import logging
+import math
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-import aiohappyeyeballs
-from aiohttp.abc import AbstractResolver
-from yarl import URL
-
-from gateway.addresses import Addresses
-from gateway.breaker import Breaker
+from gateway.breaker import Breaker, State
+from gateway.dial import Dial
 from gateway.outgoing import UpstreamEjected, UpstreamRefused
-from gateway.upstream_connection import Patience, UpstreamConnection
+from gateway.upstream_connection import UpstreamConnection
 
-ATTEMPT_DELAY = 0.25
-"""Seconds until the next address of a name is tried beside the one before (RFC 8305, 8)."""
+log = logging.getLogger(__name__)
+
+
+class Judge(Protocol):
+    """Whoever looks from outside whether a server is well."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is, as far as is known."""
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until that is known anew."""
 
 
 class Target:
-    """Lends connections, and takes them back. `origin` is scheme, host and port."""
+    """Lends connections, and takes them back."""
 
     def __init__(
         self,
-        origin: str,
+        dial: Dial,
         *,
         breaker: Breaker,
-        patience: Patience,
         most: int,
-        tls: ssl.SSLContext | None,
-        resolver: AbstractResolver,
         now: Callable[[], float],
         is_used: Callable[[], None],
+        judge: Judge | None = None,
     ) -> None:
         """`is_used` is told whenever there may be something to sweep."""
-        url = URL(origin)
-        self.origin = origin
+        self.dial = dial
+        self.origin = dial.origin
         self.breaker = breaker
-        self.host = url.raw_authority.removesuffix(f":{80 if tls is None else 443}").encode("ascii")
-        """As `Host` names it."""
         self.tunnels = 0
         """WebSockets, whose connections are not kept here."""
-        self._name = (url.raw_host or "").rstrip(".")
-        self._addresses = Addresses(url.raw_host or "", url.port or 0, resolver, now)
-        self._patience = patience
+        self._judge = judge
         self._most = most
-        self._tls = tls
         self._now = now
         self._is_used = is_used
         self._open: set[UpstreamConnection] = set()
@@ -53,15 +55,26 @@ class Target:
         self._opening = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    def admit(self) -> bool:
+        """Whether a request may go there now."""
+        return (self._judge is None or self._judge.is_up) and self.breaker.admit()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is neither left alone nor found ill; looking changes nothing."""
+        return (self._judge is None or self._judge.is_up) and self.breaker.state is State.CLOSED
+
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds, at least one, until a request may go there again."""
+        if self._judge is None or self._judge.is_up:
+            return self.breaker.retry_after
+        return max(self.breaker.retry_after, math.ceil(self._judge.retry_after))
+
     @property
     def in_flight(self) -> int:
         """Requests that it has, or is about to get."""
         return len(self._open) - sum(map(len, self._idle.values())) + self._opening + len(self._waiting) + self.tunnels
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether it is spoken to over TLS."""
-        return self._tls is not None
 
     @property
     def is_in_use(self) -> bool:
@@ -119,11 +132,16 @@ class Target:
 
     def answered(self) -> None:
         """One of them got an answer."""
+        if self.breaker.state is not State.CLOSED:
+            log.info("%s answers again", self.origin)
         self.breaker.succeeded()
 
     def broke(self) -> None:
-        """One of them ended without an answer."""
+        """One of them ended without an answer, or did not come about."""
+        was = self.breaker.state
         self.breaker.failed()
+        if was is State.CLOSED and self.breaker.state is State.OPEN:
+            log.warning("%s is left alone for a while: it failed several times in a row", self.origin)
 
     def take_back(self, connection: UpstreamConnection) -> None:
         """One of them is idle."""
@@ -146,30 +164,13 @@ class Target:
     async def _connect(self, server_name: str | None) -> UpstreamConnection:
         self._opening += 1
         try:
-            async with asyncio.timeout(self._patience.connect):
-                connection = await self._dial(server_name)
-            if connection.usable:
-                return connection
-        except (TimeoutError, OSError, UnicodeError) as error:
-            self.breaker.failed()
-            raise UpstreamRefused("no connection") from error
+            return await self.dial.open(self, server_name)
+        except UpstreamRefused:
+            self.broke()
+            raise
         finally:
             self._opening -= 1
             self._tell_next()
-        self.breaker.failed()
-        raise UpstreamRefused("the connection was closed at once")
-
-    async def _dial(self, server_name: str | None) -> UpstreamConnection:
-        loop = asyncio.get_running_loop()
-        addresses = await self._addresses.find()
-        sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=ATTEMPT_DELAY, interleave=1)
-        _, connection = await loop.create_connection(
-            lambda: UpstreamConnection(self, self._patience, self._now, server_name=server_name),
-            sock=sock,
-            ssl=self._tls,
-            server_hostname=None if self._tls is None else server_name or self._name,
-        )
-        return connection
 
     def _has_room(self) -> bool:
         """Whether there may be one more. What is idle, for another name maybe, makes way for it."""
@@ -184,7 +185,7 @@ class Target:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            async with asyncio.timeout(self._patience.connect):
+            async with asyncio.timeout(self.dial.patience.connect):
                 await turn
         except BaseException as failure:
             if turn in self._waiting:

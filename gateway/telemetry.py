@@ -29,6 +29,7 @@ class Telemetry:
         ProcessCollector(registry=self._registry)
         self._routes: dict[str, _Route] = {}
         self._codes: set[str] = set()
+        self._targets: set[tuple[str, str]] = set()
         self.log = log
         self.tally: Callable[[Exchange], None] | None = None
         """Receives each finished exchange too, where somebody counts for clients."""
@@ -62,6 +63,14 @@ class Telemetry:
         """How many requests are under way now, by route; an empty name is the requests without one."""
         for route in {*self._routes, *requests}:
             self.route(route).in_flight.set(requests.get(route, 0))
+
+    def targets(self, up: Mapping[tuple[str, str], bool]) -> None:
+        """Which targets get requests now, by route and URL. There are no others, whatever there was before."""
+        for route, target in self._targets - up.keys():
+            self._series.drop_gauge("upstream_target_up", route=route, target=target)
+        self._targets = set(up)
+        for (route, target), is_up in up.items():
+            self.gauge("upstream_target_up", "Whether requests go to a target.", route=route, target=target).set(is_up)
 
     def route(self, name: str) -> "_Route":
         """The series of one route of the configuration."""

@@ -1,10 +1,13 @@
 """Where allowed requests go: the targets of an upstream, and which of them is asked."""
 
 import asyncio
+import hashlib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
@@ -13,10 +16,12 @@ from aiohttp.abc import AbstractResolver
 from gateway.addresses import SteadyResolver
 from gateway.breaker import Breaker
 from gateway.client_tls import http_tls
+from gateway.dial import Dial
 from gateway.exchange import Exchange
 from gateway.outgoing import Outgoing, UpstreamBroke, UpstreamEjected, UpstreamRefused
-from gateway.paths import canonical_host
 from gateway.ports import Clock
+from gateway.probe import Pause, Probe, ProbeOptions
+from gateway.services import Sharing
 from gateway.target import Target
 from gateway.tasks import Tasks
 from gateway.upstream_answer import UpstreamAnswer
@@ -56,6 +61,8 @@ class UpstreamOptions:
     """In a row, before a target is left alone."""
     cool_down: float = 5.0
     """How long it is left alone, before one request finds out how it is."""
+    probe: ProbeOptions | None = None
+    """How it is asked whether it is well. `None`: only requests find out."""
 
 
 class Upstream:
@@ -64,25 +71,38 @@ class Upstream:
     Whoever cannot wait does without `send`: `choose` a target, `take` an idle connection from it, and `start`.
     """
 
-    def __init__(self, options: UpstreamOptions, clock: Clock, *, resolver: AbstractResolver | None = None) -> None:
-        """Raises OSError or ssl.SSLError when a certificate cannot be read."""
+    def __init__(
+        self,
+        options: UpstreamOptions,
+        clock: Clock,
+        *,
+        share: Sharing | None = None,
+        resolver: AbstractResolver | None = None,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        """Raises OSError or ssl.SSLError when a certificate cannot be read.
+
+        `share`: who finds out whether a target is well, does so for all upstreams that ask in the same way.
+        """
         self.options = options
         self._clock = clock
         self._resolver = resolver
+        self._pause = pause
         self._tls = _tls(options)
         self._targets: list[Target] = []
         self._sweeping: asyncio.TimerHandle | None = None
+        self._stack = AsyncExitStack()
+        self._share: Sharing = share or self._alone
 
     async def __aenter__(self) -> "Upstream":
-        loop = asyncio.get_running_loop()
-        resolver = SteadyResolver(self._resolver or aiohttp.ThreadedResolver())
-        self._targets = [self._target(origin.rstrip("/"), resolver, loop.time) for origin in self.options.targets]
+        self._steady = SteadyResolver(self._resolver or aiohttp.ThreadedResolver())
+        self._targets = [await self._target(origin.rstrip("/")) for origin in self.options.targets]
         self._tasks = Tasks()
         self._handshakes = Handshakes(
             connections=self.options.connections,
             patience=self.options.connect_timeout + self.options.response_timeout,
             tls=self._tls,
-            resolver=resolver,
+            resolver=self._steady,
         )
         return self
 
@@ -93,18 +113,23 @@ class Upstream:
             self._sweeping.cancel()
         await self._tasks.close()
         await self._handshakes.close()
+        await self._stack.aclose()
 
     def choose(self, tried: tuple[Target, ...] = ()) -> Target | None:
         """The target with the fewest requests of those that may be asked now, and were not tried."""
         if len(self._targets) == 1 and not tried:
             only = self._targets[0]
-            return only if only.breaker.admit() else None
+            return only if only.admit() else None
         left = sorted((target for target in self._targets if target not in tried), key=lambda one: one.in_flight)
-        return next((target for target in left if target.breaker.admit()), None)
+        return next((target for target in left if target.admit()), None)
+
+    def health(self) -> Iterator[tuple[str, bool]]:
+        """Each target, and whether requests go there."""
+        return ((target.origin, target.is_up) for target in self._targets)
 
     def ejected(self) -> UpstreamEjected:
         """What to say when no target may be asked."""
-        return UpstreamEjected(min(target.breaker.retry_after for target in self._targets))
+        return UpstreamEjected(min(target.retry_after for target in self._targets))
 
     async def send(self, outgoing: Outgoing, exchange: Exchange) -> UpstreamAnswer:
         """The answer, as soon as its head is here; close it in any case. Raises `UpstreamFailure`.
@@ -167,27 +192,41 @@ class Upstream:
 
     def names(self, host: str, target: Target) -> tuple[bytes, str | None]:
         """What is sent as `Host`, and the name that TLS asks for, where it is not the target's: always the same."""
-        if self.options.host == "upstream" or not host:
-            return target.host, None
-        return host.encode(), canonical_host(host).strip("[]") if target.is_tls else None
+        return target.dial.names("" if self.options.host == "upstream" else host)
 
-    def _target(self, origin: str, resolver: AbstractResolver, now: Callable[[], float]) -> Target:
+    async def _target(self, origin: str) -> Target:
         options = self.options
         return Target(
-            origin,
+            self._dial(origin),
             breaker=Breaker(self._clock, failures=options.failures, cool_down=options.cool_down),
+            most=options.connections,
+            now=asyncio.get_running_loop().time,
+            is_used=self._sweep_soon,
+            judge=None if options.probe is None else await self._probe(origin, options.probe),
+        )
+
+    def _dial(self, origin: str) -> Dial:
+        options = self.options
+        return Dial(
+            origin,
             patience=Patience(
                 connect=options.connect_timeout,
                 response=options.response_timeout,
                 idle=options.idle_timeout,
                 keep_alive=options.keep_alive,
             ),
-            most=options.connections,
             tls=self._tls if origin.startswith("https:") else None,
-            resolver=resolver,
-            now=now,
-            is_used=self._sweep_soon,
+            resolver=self._steady,
+            now=asyncio.get_running_loop().time,
         )
+
+    async def _probe(self, origin: str, options: ProbeOptions) -> Probe:
+        files = (self.options.ca_file, self.options.certificate_file, self.options.key_file)
+        key = ("probe", origin, options, self.options.connect_timeout, await asyncio.to_thread(_contents, files))
+        return await self._share(key, lambda: _probing(Probe(self._dial(origin), options, self._pause)))
+
+    async def _alone(self, _: Hashable, make: Callable[[], AbstractAsyncContextManager[T]], /) -> T:
+        return await self._stack.enter_async_context(make())
 
     def _sweep_soon(self) -> None:
         if self._sweeping is None:
@@ -206,6 +245,21 @@ async def _whole(outgoing: Outgoing, read: Callable[[], Awaitable[bytes]]) -> by
     while piece := await read():
         pieces.append(outgoing.framed(piece))
     return b"".join((*pieces, outgoing.framed(b"")))
+
+
+@asynccontextmanager
+async def _probing(probe: Probe) -> AsyncIterator[Probe]:
+    tasks = Tasks()
+    tasks.start(probe.run())
+    try:
+        yield probe
+    finally:
+        await tasks.close()
+
+
+def _contents(files: tuple[str | None, ...]) -> tuple[bytes, ...]:
+    """Tells one content of them from another: a certificate is renewed under its old name."""
+    return tuple(b"" if file is None else hashlib.sha256(Path(file).read_bytes()).digest() for file in files)
 
 
 def _tls(options: UpstreamOptions) -> ssl.SSLContext | None:

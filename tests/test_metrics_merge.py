@@ -56,9 +56,11 @@ def test_amounts_are_added_up_and_of_states_the_worst_is_shown() -> None:
     for worker, entries, is_open in ((healthy, 10, 0), (sick, 5, 1)):
         worker.gauge("token_cache_entries", "Entries.").set(entries)
         worker.gauge("circuit_open", "Open.", target="okta").set(is_open)
+        worker.targets({("orders", "http://a"): not is_open})
     values = merged(healthy, sick)
     assert values["tokenward_token_cache_entries"] == 15
     assert values["tokenward_circuit_open target=okta"] == 1
+    assert values["tokenward_upstream_target_up route=orders target=http://a"] == 0
     assert values["tokenward_config_last_reload_successful"] == 0
     assert values["tokenward_config_last_reload_success_timestamp_seconds"] == NOON
 

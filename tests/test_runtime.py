@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.policy import Allow, Decision, Request
+from gateway.probe import ProbeOptions
 from gateway.router import Route
 from gateway.runtime import Runtime, World, open_runtime
 from gateway.services import Services
 from gateway.settings import Settings, parse
-from gateway.settings.routes import UpstreamSettings
+from gateway.settings.routes import ProbeSettings, UpstreamSettings
 from gateway.sharing import Shared
 from gateway.upstreams import UpstreamOptions
 from tests import fakes
@@ -185,3 +186,22 @@ async def test_limits_and_times_are_as_the_settings_say(world: World) -> None:
 
 def test_every_option_of_an_upstream_reaches_it() -> None:
     assert {each.name for each in fields(UpstreamOptions)} == set(UpstreamSettings.model_fields)
+    assert {each.name for each in fields(ProbeOptions)} == {*ProbeSettings.model_fields, "host"}
+
+
+@pytest.mark.parametrize(
+    ("host", "hosts", "called"),
+    [
+        ("upstream", ["api.example.com"], ""),
+        ("caller", ["*.example.com", "api.example.com", "b.example.com"], "api.example.com"),
+        ("caller", ["*.example.com"], ""),
+        ("caller", [], ""),
+    ],
+)
+async def test_a_probe_is_asked_as_the_settings_say(host: str, hosts: list[str], called: str, world: World) -> None:
+    probe = {"path": "/healthz", "interval": 7, "statuses": [204, "300-399"]}
+    upstream = {"targets": [UPSTREAM], "host": host, "probe": probe}
+    async with open_runtime(settings(orders=route(upstream=upstream, hosts=hosts)), world) as runtime:
+        assert runtime.router.routes[0].upstream.options.probe == ProbeOptions(
+            path="/healthz", interval=7, statuses=((204, 204), (300, 399)), host=called
+        )

@@ -23,7 +23,7 @@ from gateway.serve import RESTART, Serving, serve
 from gateway.services import Services
 from gateway.settings import Settings, parse
 from gateway.tasks import Tasks
-from tests.gateways import Config, Served, configuration, enforcement, served
+from tests.gateways import Config, Served, configuration, enforcement, served, until
 from tests.servers import RawCaller, Recorded, RecordingUpstream, Reply, play, recording_upstream, request
 
 pytestmark = pytest.mark.usefixtures("lane")
@@ -89,6 +89,29 @@ async def finish(caller: RawCaller) -> Reply:
     """Send the other half of what is under way; the answer."""
     caller.send(HALF)
     return await caller.reply()
+
+
+async def test_a_target_that_is_known_to_be_ill_gets_no_request_after_a_reload_either() -> None:
+    async with world() as it:
+        it.upstream.plays(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
+        probe = {"path": "/healthz", "interval": 0.02}
+        it.route("probed", path="/probed", upstream={"targets": [it.upstream.url], "probe": probe})
+        assert (await it.gateway.operator.reload()).status == 200
+        name = f"tokenward_upstream_target_up route=probed target={it.upstream.url}"
+
+        async def is_out() -> bool:
+            return (await it.gateway.operator.metrics())[name] == 0
+
+        await until(is_out)
+        it.route("other", path="/other")
+        assert (await it.gateway.operator.reload()).status == 200
+        assert await it.gateway.caller.get("/probed") == 503
+        # Its other routes do not probe it.
+        assert await it.gateway.caller.get("/other") == 500
+        it.route("probed", path="/probed")
+        assert (await it.gateway.operator.reload()).status == 200
+        assert await it.gateway.operator.metric(name) == 1
+        assert await it.gateway.caller.get("/probed") == 500
 
 
 # What a reload changes

@@ -1,6 +1,7 @@
 """The connections to one server: lent, taken back, bounded, and ended when nobody needs them."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import pytest
 
 from gateway.answer_parser import AnswerHead
 from gateway.breaker import Breaker, State
+from gateway.dial import Dial
 from gateway.outgoing import UpstreamBroke, UpstreamEjected, UpstreamFailure, UpstreamRefused
 from gateway.target import Target
 from gateway.upstream_connection import Patience, UpstreamConnection
@@ -56,16 +58,15 @@ def ask(connection: UpstreamConnection) -> Waits:
 def target(
     origin: str, clock: FakeClock, *, most: int = 2, connect: float = 0.2, tls: ssl.SSLContext | None = None
 ) -> Target:
-    return Target(
+    dial = Dial(
         origin,
-        breaker=Breaker(clock, failures=2, cool_down=5),
         patience=Patience(connect=connect, response=10, idle=20, keep_alive=30),
-        most=most,
         tls=tls,
         resolver=aiohttp.ThreadedResolver(),
         now=clock.monotonic,
-        is_used=lambda: None,
     )
+    breaker = Breaker(clock, failures=2, cool_down=5)
+    return Target(dial, breaker=breaker, most=most, now=clock.monotonic, is_used=lambda: None)
 
 
 @asynccontextmanager
@@ -177,6 +178,21 @@ async def test_a_target_that_refuses_is_left_alone_after_a_while() -> None:
         assert lender.in_flight == 0
 
 
+async def test_what_changes_is_logged_once_and_not_with_each_failure(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gateway.target")
+    lender = target("http://a:1", FakeClock())
+    for _ in range(4):
+        lender.broke()
+    assert not lender.is_up
+    for _ in range(2):
+        lender.answered()
+    assert lender.is_up
+    assert [record.getMessage() for record in caplog.records] == [
+        "http://a:1 is left alone for a while: it failed several times in a row",
+        "http://a:1 answers again",
+    ]
+
+
 @pytest.mark.case("C235")
 @pytest.mark.parametrize("name", ["does-not-exist.invalid", "a" * 64 + ".invalid"])
 async def test_a_name_that_is_none_is_refused(name: str) -> None:
@@ -204,18 +220,3 @@ async def test_a_connection_is_lent_for_its_own_server_name_only_and_makes_way_f
         assert await ask(second).done is None
         assert (first.usable, lender.take("a.example.com"), lender.take("b.example.com")) == (False, None, second)
         lender.end()
-
-
-@pytest.mark.parametrize(
-    ("origin", "host"),
-    [
-        ("http://up", b"up"),
-        ("http://up:80", b"up"),
-        ("http://up:443", b"up:443"),
-        ("http://up:8080", b"up:8080"),
-        ("http://[::1]:8080", b"[::1]:8080"),
-        ("http://[::80]", b"[::80]"),
-    ],
-)
-async def test_host_names_the_port_where_it_is_not_the_usual_one(origin: str, host: bytes) -> None:
-    assert target(origin, FakeClock()).host == host

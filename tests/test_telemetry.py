@@ -125,6 +125,15 @@ def test_requests_under_way_go_up_and_down() -> None:
     assert value(telemetry, "tokenward_http_requests_in_flight", route="orders") == 0
 
 
+def test_a_target_is_shown_as_long_as_a_route_has_it() -> None:
+    telemetry = Telemetry(BUILD)
+    telemetry.targets({("orders", "http://a"): True, ("orders", "http://b"): False})
+    telemetry.targets({("orders", "http://a"): False})
+    assert [each for each in telemetry.text().splitlines() if "target_up{" in each] == [
+        'tokenward_upstream_target_up{route="orders",target="http://a"} 0.0'
+    ]
+
+
 def test_reloads_tell_how_the_last_one_went_and_since_when_the_configuration_is_in_force() -> None:
     telemetry = new()
     telemetry.reloaded(NOON)

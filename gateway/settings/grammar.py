@@ -26,6 +26,9 @@ LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
 HOST = re.compile(rf"(?:\*\.)?{LABEL}(?:\.{LABEL})*|\[[0-9a-f:.]+\]")
 METHOD = re.compile(r"[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*")
 NAME = re.compile(r"[a-z0-9-]+")
+STATUSES = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
+PATH_AND_QUERY = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*")
+"""RFC 9112, 3.2.1: the origin-form of a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,21 @@ def parse_upstream(text: str) -> str:
     return text
 
 
+def parse_probe_path(text: str) -> str:
+    """The target of a request of our own: path and query."""
+    if not PATH_AND_QUERY.fullmatch(text):
+        raise ValueError("is no path; write one that begins with a slash, as in /healthz, other characters as %XX")
+    return text
+
+
+def parse_statuses(text: str) -> str:
+    """One HTTP status, or a range of them."""
+    found = STATUSES.fullmatch(text)
+    if found is None or int(found[2] or found[1]) < int(found[1]) or int(found[1]) < 200:
+        raise ValueError("is no final status and no range of them; write 200, or 200-399")
+    return text
+
+
 Network: TypeAlias = Annotated[IPv4Network | IPv6Network, FromText(parse_network)]
 Listen: TypeAlias = Annotated[Address, FromText(parse_address)]
 Host: TypeAlias = Annotated[str, AfterValidator(parse_host)]
@@ -176,3 +194,5 @@ Prefix: TypeAlias = Annotated[str, AfterValidator(parse_prefix)]
 Name: TypeAlias = Annotated[str, AfterValidator(parse_name)]
 Expression: TypeAlias = Annotated[str, AfterValidator(parse_expression)]
 UpstreamUrl: TypeAlias = Annotated[str, AfterValidator(parse_upstream)]
+ProbePath: TypeAlias = Annotated[str, AfterValidator(parse_probe_path)]
+Statuses: TypeAlias = Annotated[str, AfterValidator(parse_statuses)]

@@ -7,7 +7,18 @@ from pydantic import BeforeValidator, Field, SkipValidation, Strict, ValidationI
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from gateway.plugins import NotAPolicy, OptionsError, Place, PolicyNotFound, build_policy, find_policy, options_of
-from gateway.settings.grammar import ConditionPath, Expression, Host, Method, Name, Prefix, Template, UpstreamUrl
+from gateway.settings.grammar import (
+    ConditionPath,
+    Expression,
+    Host,
+    Method,
+    Name,
+    Prefix,
+    ProbePath,
+    Statuses,
+    Template,
+    UpstreamUrl,
+)
 from gateway.settings.section import Bytes, Count, Pause, Seconds, Section
 from gateway.wording import meant
 
@@ -88,11 +99,28 @@ def _not_one(names: list[str]) -> str:
     return f"must name one policy, and names {' and '.join(names)}{hints[0] if hints else '; write an entry for each'}"
 
 
+class ProbeSettings(Section):
+    """How a target is asked whether it is well: one that is not gets no requests. Times in seconds."""
+
+    path: ProbePath = Field(examples=["/healthz"])
+    """What is asked for, by GET: path and query, without strip_prefix and add_prefix."""
+    interval: Seconds = 5.0
+    """Between two questions."""
+    timeout: Seconds = 2.0
+    """For a connection and the head of the answer."""
+    statuses: Annotated[tuple[Statuses, ...], Field(min_length=1)] = ("200-299",)
+    """The statuses of a target that is well: numbers, or ranges such as 200-399."""
+    failures: Count = 3
+    """In a row, until a target is out. The first answer counts at once."""
+    successes: Count = 1
+    """In a row, until it is back."""
+
+
 class UpstreamSettings(Section):
     """Where allowed requests go, and how. Times in seconds. A URL alone stands for `targets` with it."""
 
     targets: tuple[UpstreamUrl, ...] = Field(min_length=1, examples=[["http://orders.internal:8000"]])
-    """Scheme, host and port of each server; requests take turns."""
+    """Scheme, host and port of each server; a request goes to the one with the fewest under way."""
     connect_timeout: Seconds = 2.0
     """For a connection."""
     response_timeout: Seconds = 60.0
@@ -115,6 +143,8 @@ class UpstreamSettings(Section):
     """In a row, before a target is left alone."""
     cool_down: Seconds = 5.0
     """How long it is left alone."""
+    probe: ProbeSettings | None = None
+    """How targets are asked whether they are well. Null: only requests find out."""
 
 
 class RouteSettings(Section):

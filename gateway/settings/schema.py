@@ -52,9 +52,12 @@ def _entry(written: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _with_short_forms(properties: dict[str, Any], parts: dict[str, Any]) -> None:
-    """What may be written in short: one address for a list of them, a URL for an upstream, nothing for a name."""
+    """What may be written in short: one address for a list of them, a URL for an upstream, numbers for their text."""
     _may_be_text(properties["listen"])
     _may_be_text(parts["RouteSettings"]["properties"]["upstream"])
+    statuses = parts["ProbeSettings"]["properties"]["statuses"]
+    statuses["items"] = {"anyOf": [{"type": "integer"}, statuses["items"]]}
+    _may_be_text(statuses)
 
 
 def _may_be_text(member: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ def written_out(data: Plain, folder: str) -> Plain:
     if not isinstance(data, dict):
         return data
     shaped: Members = dict(data)
-    _change(shaped, "listen", _listen)
+    _change(shaped, "listen", _texts)
     _change(shaped, "tls", lambda tls: _files(tls, folder))
     _change(shaped, "access_log", lambda log: _log_file(log, folder))
     _change(shaped, "store", lambda store: _store(store, folder))
@@ -27,10 +27,10 @@ def written_out(data: Plain, folder: str) -> Plain:
     return shaped
 
 
-def _listen(written: Plain) -> Plain:
-    """One address for a list of it. A bare port is told as an address that lacks its host, not as a number."""
+def _texts(written: Plain) -> Plain:
+    """One text for a list of it. A number is told of as the text that it is, a bare port as one without its host."""
     each = written if isinstance(written, list) else [written]
-    if not all(isinstance(one, str | int) for one in each):
+    if not all(isinstance(one, str) or (isinstance(one, int) and not isinstance(one, bool)) for one in each):
         return written
     return [str(one) for one in each]
 
@@ -92,7 +92,19 @@ def _route(name: str, written: Plain, folder: str) -> Plain:
 def _upstream(written: Plain, folder: str) -> Plain:
     if isinstance(written, str):
         return {"targets": [written]}
-    return _files(written, folder)
+    if not isinstance(written, dict):
+        return written
+    shaped: Members = dict(written)
+    _change(shaped, "probe", _probe)
+    return _files(shaped, folder)
+
+
+def _probe(written: Plain) -> Plain:
+    if not isinstance(written, dict):
+        return written
+    shaped: Members = dict(written)
+    _change(shaped, "statuses", _texts)
+    return shaped
 
 
 def _policies(written: Plain, folder: str) -> Plain:

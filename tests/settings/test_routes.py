@@ -133,6 +133,55 @@ def test_options_of_an_upstream_are_judged_like_all_others() -> None:
     ]
 
 
+def probe(written: str) -> str:
+    """A configuration whose upstream has this probe."""
+    return ROUTE.replace("http://orders.internal:8000", f"{{targets: [http://a], probe: {written}}}")
+
+
+def test_targets_are_not_asked_unless_a_path_is_written() -> None:
+    assert orders(ROUTE).upstream.probe is None
+    asked = orders(probe("{path: /healthz}")).upstream.probe
+    assert asked is not None
+    assert (asked.interval, asked.timeout, asked.statuses, asked.failures, asked.successes) == (
+        5, 2, ("200-299",), 3, 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("written", ["200-399", "[200-399]", "204", "[204, 401]", "'204'"])
+def test_statuses_are_numbers_and_ranges_and_one_needs_no_list(written: str) -> None:
+    asked = orders(probe(f"{{path: /healthz, statuses: {written}}}")).upstream.probe
+    assert asked is not None
+    assert asked.statuses in {("200-399",), ("204",), ("204", "401")}
+
+
+NO_STATUS = "is no final status and no range of them; write 200, or 200-399"
+NO_TARGET = "is no path; write one that begins with a slash, as in /healthz, other characters as %XX"
+
+
+@pytest.mark.parametrize("path", ["healthz", "http://a/healthz", "'/a b'", "/a#b", '"/a\\r\\n"', "/%zz", "/ä", "''"])
+def test_what_is_no_target_of_a_probe_is_told(path: str) -> None:
+    told = lines(probe(f"{{path: {path}}}"))
+    assert [each.partition("upstream.probe.")[2] for each in told] == [f"path: {NO_TARGET}"]
+
+
+@pytest.mark.parametrize("statuses", ["99", "100", "600", "2xx", "299-200", "199-200", "200-", "2000"])
+def test_what_is_no_final_status_is_told(statuses: str) -> None:
+    told = lines(probe(f"{{path: /, statuses: [{statuses}]}}"))
+    assert [each.partition("upstream.probe.")[2] for each in told] == [f"statuses.0: {NO_STATUS}"]
+
+
+def test_options_of_a_probe_are_judged_like_all_others() -> None:
+    told = lines(probe("{intervall: 5, timeout: 0, statuses: [], failures: 0, successes: null}"))
+    assert sorted(each.partition("upstream.probe.")[2].partition(":")[0] for each in told) == [
+        "failures", "intervall", "path", "statuses", "successes", "timeout",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/a?b=c&d=%20", "/a/./b;c", "/a:b@c"])
+def test_a_probe_asks_for_any_target_that_a_request_may_have(path: str) -> None:
+    assert lines(probe(f"{{path: '{path}'}}")) == []
+
+
 def test_a_key_without_its_certificate_is_told() -> None:
     text = ROUTE.replace("http://orders.internal:8000", f"{{targets: [http://a], key_file: {__file__}}}")
     assert line(text) == (

@@ -11,6 +11,7 @@ from gateway.settings.schema import json_schema
 from tests.settings import OKTA, ROUTE, policies
 from tests.settings.test_source import data
 
+URL = "http://orders.internal:8000"
 SCHEMA = json_schema()
 FILE = Path(__file__).parents[2] / "schema" / "tokenward.schema.json"
 
@@ -65,6 +66,8 @@ def test_an_editor_can_complete_the_options_of_a_policy() -> None:
         OKTA + ROUTE,
         f"listen: ['127.0.0.1:80']\n{ROUTE}",
         policies("opening-hours:"),
+        ROUTE.replace(URL, f"{{targets: [{URL}], probe: {{path: /, statuses: [204, 300-399]}}}}"),
+        ROUTE.replace(URL, f"{{targets: [{URL}], probe: {{path: /, statuses: 200-399}}}}"),
         policies("{opening-hours: {opens: 9}, when: {methods: [GET]}, report_only: true}"),
         policies("{my.package:Limit: {anything: 1}}"),
     ],
