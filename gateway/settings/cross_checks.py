@@ -53,7 +53,8 @@ def cross_check(parts: Parts, found: Callable[[Path, str], None], faulty: Callab
     tell(check_clients(parts.clients, providers, _apis(parts.whole)))
     names = Names(
         providers=providers,
-        registering={name for name, each in providers.items() if isinstance(each, dict) and each.get("registration")},
+        # An empty one is one: registration is open to anybody there.
+        registering={name for name, each in providers.items() if _has(each, "registration")},
         tiers=_members(parts.whole, "tiers"),
         apis=_apis(parts.whole),
     )
@@ -65,6 +66,8 @@ def cross_check(parts: Parts, found: Callable[[Path, str], None], faulty: Callab
         tell(_below(("portal",), check_portal(parts.portal, providers, _resolved(parts.providers))))
         if not _members(parts.whole, "store"):
             found(("portal",), "needs a store; write one, `store: {encryption_keys: [...]}` is enough")
+        if not names.registering:
+            found(("portal",), "has nothing to offer: no provider registers clients; write providers.NAME.registration")
     tell(check_routes(parts.routes, faulty))
     tell(_policies(parts, {name for name in providers if faulty(("providers", name))}))
 
@@ -102,6 +105,10 @@ def _apis(whole: Plain) -> set[str]:
 def _members(whole: Plain, name: str) -> dict[str, Plain]:
     found = whole.get(name) if isinstance(whole, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def _has(section: Plain, name: str) -> bool:
+    return isinstance(section, dict) and section.get(name) is not None
 
 
 def _at(whole: Any, path: Path) -> Plain:

@@ -1,6 +1,5 @@
 """Cross checks of client management: its parts need each other, and its secrets are secrets."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
@@ -8,19 +7,24 @@ from typing import Any
 from gateway.clients.store import Unusable
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.sealing import check_key
+from gateway.clients.store.urls import SqliteFile, parse_url
 from gateway.settings.management import Management
 from gateway.settings.mistakes import Path, Wrong
 from gateway.settings.providers import secret_of
 from gateway.settings.urls import provider_url_fault
 
-STORES = re.compile(r"sqlite:///.+|postgres(?:ql)?://.+", re.DOTALL)
 MAKE_ONE = "`tokenward store key` makes one"
 
 
 def check_store(store: StoreOptions) -> Iterator[Wrong]:
     """What is wrong with how the store is reached and sealed; paths start at it."""
-    if not STORES.fullmatch(secret_of(store.url)):
+    try:
+        place = parse_url(store.url)
+    except Unusable:
         yield Wrong(("url",), "is no database; write sqlite:///tokenward.db or postgresql://user:password@host/name")
+    else:
+        if isinstance(place, SqliteFile) and place.path.is_dir():
+            yield Wrong(("url",), "is a folder; write the file as well, as in sqlite:///tokenward.db")
     if not store.encryption_keys:
         yield Wrong(("encryption_keys",), f"is empty; write at least one key. {MAKE_ONE}")
     for index, key in enumerate(store.encryption_keys):

@@ -1,8 +1,9 @@
 """How the store is reached, as the configuration says."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +13,7 @@ class StoreOptions:
     url: SecretStr = field(default_factory=lambda: SecretStr("sqlite:///tokenward.db"))
     """`sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user:password@host/database`, with whatever
     parameters libpq knows (`?sslmode=verify-full`)."""
-    encryption_keys: tuple[SecretStr, ...]
+    encryption_keys: Annotated[tuple[SecretStr, ...], Field(examples=[["${STORE_KEY}"]])]
     """The first one seals, and all of them open: that is how a key is replaced."""
     reread: float = 30.0
     """How often all contracts are read, however silent the database is."""
