@@ -6,14 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.clients.mistakes import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from gateway.policy import Unavailable
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGES = ("gateway", "policies")
-ELSEWHERE = ("gateway/demo/", "gateway/providers/metadata.py")
-"""The demo's identity provider speaks OAuth's own codes; the reasons in metadata.py end in `provider_metadata`."""
+ELSEWHERE = ("gateway/demo/", "gateway/doctor/", "gateway/providers/metadata.py")
+"""The demo's identity provider speaks OAuth's own codes; nobody but the doctor hears its own; the reasons in
+metadata.py end in `provider_metadata`."""
 OTHER_REFUSALS = ("gateway/clients", "gateway/portal/")
-"""Where refusals are those of wishes about clients, and no answers to calls; failures are the same everywhere."""
+"""Where refusals are those of wishes about clients, and no answers to calls; failures are the same everywhere.
+
+Their codes stand in docs/client-management.md."""
 TABLES = {"gateway/fetch.py": "FAULTS", "gateway/admin.py": "_CODES"}
 """Where codes are kept in a table, and looked up by what went wrong."""
 
@@ -88,6 +92,20 @@ def find_codes() -> Findings:
             for code, status in _table(tree, TABLES[name]):
                 findings.add(code, status)
     return findings
+
+
+def find_refusals() -> dict[str, set[int]]:
+    """The codes of what people are refused about applications and contracts, with their statuses."""
+    kinds = {kind.__name__: kind.status for kind in (Invalid, Conflict, TooMany)}
+    found = {"not_allowed": {NotAllowed.status}, "not_found": {NotFound.status}}
+    for module, tree in sources():
+        calls = (call for _, call in _calls(tree, None)) if module.startswith(OTHER_REFUSALS) else ()
+        for call in calls:
+            name = ast.unparse(call.func).removeprefix("mistakes.")
+            match _argument(call, 1, "code"):
+                case ast.Constant(value=str() as code) if name in kinds:
+                    found.setdefault(code, set()).add(kinds[name])
+    return found
 
 
 def constants_of(tree: ast.Module) -> Iterator[tuple[str, str]]:

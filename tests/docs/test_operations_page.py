@@ -26,6 +26,7 @@ from tests.docs.pages import CODE, DOCS, blocks, code, section, sentences, table
 from tests.fakes import NOON
 
 PAGE = DOCS / "operations.md"
+CLIENTS = DOCS / "client-management.md"
 METRICS, ALERTS = tables(PAGE, "Metrics")
 FIELDS, FLAGS = tables(PAGE, "Access log")
 
@@ -81,8 +82,9 @@ def test_the_page_says_what_draining_takes() -> None:
     assert f"`drain.timeout` seconds ({drain.timeout:g})" in sentences(PAGE)
 
 
-def test_the_page_lists_every_command() -> None:
-    assert {code(row[0]) for row in tables(PAGE, "Commands")[0]} == set(commands("tokenward", get_command(app)))
+def test_this_page_and_that_about_clients_list_every_command() -> None:
+    listed = [code(row[0]) for page in (PAGE, CLIENTS) for row in tables(page, "Commands")[0]]
+    assert sorted(listed) == sorted(commands("tokenward", get_command(app)))
 
 
 def test_the_page_lists_every_check_of_the_doctor() -> None:
