@@ -196,6 +196,15 @@ async def test_a_configuration_that_is_not_valid_is_told_with_its_mistakes(call:
     assert answer.json()["mistakes"] == ["config.yaml:7:5: routes.orders.path: is missing"]
 
 
+async def test_contracts_that_changed_are_in_force_when_that_is_answered(call: Caller, process: OneProcess) -> None:
+    answer = await call("POST", "/-/contracts", headers=INTENT)
+    assert (answer.status, answer.json()) == (200, {"in_force": True})
+    process.refreshes = False
+    answer = await call("POST", "/-/contracts", headers=INTENT)
+    assert (answer.status, answer.json()["code"]) == (503, "contracts_not_everywhere")
+    assert answer.headers["Retry-After"] == "1"
+
+
 async def test_tokens_of_one_client_or_of_all_are_forgotten(call: Caller, process: OneProcess) -> None:
     one = await call("POST", "/-/purge", headers=INTENT, body=b'{"client_id": "mobile"}')
     assert (one.status, one.json()) == (200, {"purged": 3})

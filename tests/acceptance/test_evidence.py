@@ -472,7 +472,8 @@ def test_nothing_went_wrong_that_was_not_foreseen(evidence: Evidence) -> None:
 async def test_the_admin_port_is_reached_through_no_form_of_request_to_the_other() -> None:
     async with recording_upstream() as upstream, served(configuration(NOBODY, upstream.url)) as it:
         admin = f"127.0.0.1:{it.operator.ask.port}"
-        for path in ("/metrics", "/livez", "/readyz", "/routes", "/version", "/-/reload", "/-/purge"):
+        shown = ("/metrics", "/livez", "/readyz", "/routes", "/version", "/api/v1/clients", "/api/v1/openapi.json")
+        for path in (*shown, "/-/reload", "/-/purge", "/-/contracts"):
             for target, host in [(path, "localhost"), (path, admin), (f"http://{admin}{path}", admin)]:
                 caller = await it.caller.raw()
                 caller.send(request("POST" if "-" in path else "GET", target, "X-Requested-With: tokenward", host=host))
@@ -490,7 +491,7 @@ def test_the_admin_port_is_on_loopback_where_nobody_says_otherwise() -> None:
 async def test_nothing_is_changed_for_a_web_page_that_found_the_admin_port() -> None:
     async with served(configuration(NOBODY, NOBODY)) as it:
         for headers in ({}, {"Origin": "https://evil.example"}, {**INTENT, "Host": "evil.example"}):
-            for path in ("/-/reload", "/-/purge"):
+            for path in ("/-/reload", "/-/purge", "/-/contracts"):
                 answer = await it.operator.ask("POST", path, headers=headers)
                 assert (answer.status, answer.code) in {(403, "intent_required"), (421, "host_not_local")}
         assert await it.operator.metric("tokenward_config_reloads_total result=success") == 1
