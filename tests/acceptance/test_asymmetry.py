@@ -167,7 +167,7 @@ print(sent - len(busy))
 """Sends so many tokens a second, as far as they are answered, and no more than one at a time on each connection."""
 RATE = 2000
 SECONDS = 2.0
-ATTEMPTS = 4
+ATTEMPTS = 8
 GOOD_CALLERS = 4
 FLOOD_CALLERS = 32
 
