@@ -4,6 +4,16 @@ from collections.abc import Iterable, Mapping
 
 from gateway.demo.curls import Curl
 
+ASKING = """\
+In a browser, at the developer portal, access is asked for and granted:
+
+  1. Sign in under any name, and ask for access to Orders with the tier Gold.
+  2. In a private window, sign in as olga, who decides, and approve it.
+  3. In the first window, show the credentials. The commands below them get a
+     token and call the API: 200.
+  4. As olga, revoke the contract. The next call is refused: 403."""
+"""What people do; each line at most 80 columns wide."""
+
 BOLD, GREY, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -26,4 +36,4 @@ def welcome(places: Mapping[str, str], moved: Iterable[tuple[int, str]], curls: 
     ]
     for number, curl in enumerate(curls, start=1):
         lines += ["", f"{grey}# {number}. {curl.about}{plain}", curl.command, f"{grey}# {curl.status_line}{plain}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", ASKING]) + "\n"

@@ -39,3 +39,9 @@ def test_what_moved_is_said() -> None:
 def test_the_commands_show_a_401_a_200_a_403_and_a_401_again() -> None:
     assert [curl.status for curl in CURLS][1:6] == [401, 200, 403, 200, 401]
     assert CURLS[2].command == CURLS[5].command
+
+
+def test_the_text_says_how_access_is_asked_for() -> None:
+    text = welcome(PLACES, [], CURLS, colour=False)
+    assert "sign in as olga, who decides" in text
+    assert "The next call is refused: 403." in text

@@ -154,6 +154,7 @@ async def ask_for_access(developer: Somebody, *, name: str = "Shop", tier: str =
         ("grant_types", "client_credentials"),
         ("authentication", "client_secret_basic"),
         ("tier", tier),
+        ("terms", "accepted"),
         ("reason", "We sell."),
     ]
     answer = await developer.sends(form, form, fields)
