@@ -28,6 +28,7 @@ from tests.gateways import (
     served,
     until,
 )
+from tests.memory_group import memory_group
 from tests.servers import RawCaller, RecordingUpstream, play, recording_upstream, request
 
 NOBODY = "http://127.0.0.1:9"
@@ -375,6 +376,43 @@ async def test_a_worker_that_is_killed_takes_its_own_requests_only_and_is_replac
         await callers.have(200)
         assert callers.lost == lost
         assert await it.gateway.operator.metric("tokenward_worker_exits_total") == 1
+
+
+@pytest.mark.case("C288")
+async def test_a_worker_that_runs_out_of_memory_is_replaced_as_one_that_is_killed(tmp_path: Path) -> None:
+    async with world(tmp_path, workers=2) as it, load(it) as callers:
+        survivor, victim = it.workers
+        stays = await caller_of(it, survivor)
+        with memory_group(OUT_OF_MEMORY) as group:
+            group.add(victim)
+            # Heads that never end, as much as a head may hold: they lie in the memory of whoever accepted them.
+            hoard = [await it.gateway.caller.raw() for _ in range(400)]
+            for caller in hoard:
+                caller.send(UNFINISHED)
+            async with asyncio.timeout(30):
+                await until_born(it, {survivor, victim})
+            assert group.kills() >= 1
+        assert await status(stays, "/public") == 200
+        lost = callers.lost
+        assert lost <= 6
+        assert (callers.refused, callers.wrong) == (0, [])
+        await callers.have(200)
+        assert callers.lost == lost
+        for caller in hoard:
+            caller.close()
+        for worker in it.workers:
+            assert resident(worker) < 300 * 1024 * 1024
+
+
+OUT_OF_MEMORY = 6 * 1024 * 1024
+"""Bytes that the worker may take beyond what it has."""
+UNFINISHED = get("/public").removesuffix(b"\r\n") + b"".join(b"X-%d: %b\r\n" % (n, b"a" * 8000) for n in range(7))
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 async def until_born(it: World, old: set[int]) -> None:
