@@ -26,6 +26,7 @@ async def edit(office: Office, id_: str, metadata: Metadata, by: Actor) -> Clien
             client = await settle(office, _living(found), by)
             wish = office.registrar(client.provider).check(metadata, await _allowed(office, client, metadata, by))
             if client.state is ClientState.REGISTERED and _shown(client.metadata) != _shown(wish):
+                await _check_name(office, replace(client, metadata=wish))
                 registered = await _updated(office, client, wish)
                 return await keep(office, client, registered, by, "client.edited", metadata=wish)
             return await _save(office, client, wish, by)
@@ -174,6 +175,12 @@ async def _allowed(office: Office, client: Client, metadata: Metadata, by: Actor
         return metadata.scopes
     apis = await office.apis(client, State.REQUESTED, State.ACTIVE, State.REVOKED)
     return (*scopes_of(office.catalogue, apis), *client.metadata.scopes)
+
+
+async def _check_name(office: Office, client: Client) -> None:
+    """Before the provider is asked: what we could not keep, it must not hear."""
+    async with office.store.begin() as transaction:
+        await transaction.check_client(client)
 
 
 async def _updated(office: Office, client: Client, wish: Metadata) -> Registered:

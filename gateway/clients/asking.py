@@ -8,7 +8,7 @@ from gateway.clients.catalogue import Api
 from gateway.clients.client import GATEWAY, Actor, Agreement, Client, ClientState, Metadata, Person
 from gateway.clients.life import State, Verb, after
 from gateway.clients.mistakes import Conflict, Invalid, NotAllowed, Refusal, TooMany
-from gateway.clients.offers import check_terms, check_tier, offered, with_scopes_of
+from gateway.clients.offers import check_terms, check_tier, may_be_granted, offered, with_scopes_of
 from gateway.clients.office import Office, new_id
 from gateway.clients.registering import settle
 from gateway.clients.store.transaction import Transaction
@@ -63,6 +63,9 @@ async def grant_waiting(office: Office, agreement: Agreement) -> Agreement:
     async with office.alone_with(agreement.client) as client:
         now, client = await office.agreement(agreement.id, GATEWAY)
         if now.state is not State.REQUESTED or client.state is ClientState.DELETED:
+            return now
+        # Its developer may have asked for another tier since somebody looked.
+        if not may_be_granted(office.catalogue, now):
             return now
         return await deciding.grant(
             office, await settle(office, client, GATEWAY), now, GATEWAY, Verb.APPROVE, now.tier, ""

@@ -50,18 +50,7 @@ async def change_tier(office: Office, id_: str, tier: str | None, by: Actor) -> 
     agreement, client = await office.agreement(id_, by)
     if agreement.state not in (State.REQUESTED, State.ACTIVE):
         raise Conflict(f"A contract that is {agreement.state} has no tier to change.", "not_possible")
-    api = still_there(office.catalogue, agreement.api, client)
-    check_tier(office.catalogue, api, tier, held=agreement.tier)
-    if (
-        agreement.state is State.REQUESTED
-        or by.decides
-        or tier == agreement.tier
-        or office.catalogue.is_automatic(agreement.api, tier)
-    ):
-        changed = replace(agreement, tier=tier, asked_tier=tier)
-    else:
-        changed = replace(agreement, asked_tier=tier)
-    return await _save_tier(office, client, agreement, changed, by)
+    return await office.finish(_change_tier(office, client, agreement, tier, by))
 
 
 async def grant(
@@ -107,9 +96,14 @@ async def _put_in_force(office: Office, id_: str, by: Actor, verb: Verb, tier: s
 async def _end(office: Office, id_: str, by: Actor, verb: Verb, reason: str) -> Agreement:
     agreement, client = await office.agreement(id_, by)
     await _check_step(office, client, agreement, verb)
-    ended = _decided(office, agreement, verb, by, reason, agreement.tier)
+    return await office.finish(_ended(office, client, agreement, by, verb, reason))
+
+
+async def _ended(office: Office, client: Client, agreement: Agreement, by: Actor, verb: Verb, reason: str) -> Agreement:
     async with office.store.begin() as transaction:
-        await transaction.save_agreement(ended, before=agreement.state)
+        now = await _as_it_is(transaction, agreement)
+        ended = _decided(office, now, verb, by, reason, now.tier)
+        await transaction.save_agreement(ended, before=now.state)
         await office.note(transaction, by, PAST[verb], ended.client, ended, reason)
         await _changed(transaction, client)
     await _spread(office, client)
@@ -142,20 +136,43 @@ async def _at_provider(office: Office, client: Client, api: str, by: Actor) -> t
     return client, await registrar.update(registered, metadata), "client.updated"
 
 
-async def _save_tier(office: Office, client: Client, before: Agreement, changed: Agreement, by: Actor) -> Agreement:
-    verb = (
-        "contract.tier_asked"
-        if changed.tier == before.tier and changed.tier != changed.asked_tier
-        else "contract.tier_changed"
-    )
+async def _change_tier(office: Office, client: Client, agreement: Agreement, tier: str | None, by: Actor) -> Agreement:
     async with office.store.begin() as transaction:
+        before = await _as_it_is(transaction, agreement)
+        changed = _with_tier(office, client, before, tier, by)
+        asks = changed.tier == before.tier and changed.tier != changed.asked_tier
+        verb = "contract.tier_asked" if asks else "contract.tier_changed"
         await transaction.save_agreement(changed, before=before.state)
         await office.note(transaction, by, verb, changed.client, changed, f"{before.tier} → {changed.asked_tier}")
         await _changed(transaction, client)
     await _spread(office, client)
-    asks = verb == "contract.tier_asked" or changed.state is State.REQUESTED
-    office.tell(verb, client, changed, audience="owners" if asks else "developer")
+    to_owners = asks or changed.state is State.REQUESTED
+    office.tell(verb, client, changed, audience="owners" if to_owners else "developer")
     return changed
+
+
+def _with_tier(office: Office, client: Client, agreement: Agreement, tier: str | None, by: Actor) -> Agreement:
+    """The contract with that tier, or with the wish for it."""
+    check_tier(office.catalogue, still_there(office.catalogue, agreement.api, client), tier, held=agreement.tier)
+    if (
+        agreement.state is State.REQUESTED
+        or by.decides
+        or tier == agreement.tier
+        or office.catalogue.is_automatic(agreement.api, tier)
+    ):
+        return replace(agreement, tier=tier, asked_tier=tier)
+    return replace(agreement, asked_tier=tier)
+
+
+async def _as_it_is(transaction: Transaction, agreement: Agreement) -> Agreement:
+    """The contract now: whoever changes it must not undo what somebody else changed meanwhile.
+
+    Raises `Conflict` (code `changed_meanwhile`) where it was decided meanwhile.
+    """
+    now = await transaction.agreement(agreement.id)
+    if now is None or now.state is not agreement.state:
+        raise Conflict("Somebody else decided about this contract meanwhile.", "changed_meanwhile")
+    return now
 
 
 def _decided(office: Office, agreement: Agreement, verb: Verb, by: Actor, reason: str, tier: str | None) -> Agreement:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from gateway.clients.catalogue import Api, Catalogue
-from gateway.clients.client import Client, Metadata
+from gateway.clients.client import Agreement, Client, Metadata
 from gateway.clients.mistakes import Conflict, Invalid, NotFound
 
 
@@ -40,6 +40,13 @@ def still_there(catalogue: Catalogue, api: str, client: Client) -> Api:
     if found is None or found.provider != client.provider:
         raise Conflict("This API is no longer offered.", "no_such_api")
     return found
+
+
+def may_be_granted(catalogue: Catalogue, agreement: Agreement) -> bool:
+    """Whether a request is for something that is still offered, and that nobody decides about."""
+    if agreement.api not in catalogue.apis or not (agreement.tier is None or agreement.tier in catalogue.tiers):
+        return False
+    return catalogue.is_automatic(agreement.api, agreement.tier)
 
 
 def scopes_of(catalogue: Catalogue, apis: Iterable[str]) -> tuple[str, ...]:

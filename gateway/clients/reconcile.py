@@ -14,7 +14,7 @@ from gateway.clients.client import GATEWAY, Actor, Agreement, Client, ClientStat
 from gateway.clients.drift import Drift, Kind, changes, is_newer
 from gateway.clients.life import State
 from gateway.clients.mistakes import Refusal
-from gateway.clients.offers import told
+from gateway.clients.offers import may_be_granted, told
 from gateway.clients.office import Office
 from gateway.clients.options import Reconciling
 from gateway.clients.registering import keep, register_anew, settle, unmark, withdraw
@@ -200,10 +200,7 @@ async def grant_all_waiting(office: Office) -> int:
 
 
 async def _grant_if_automatic(office: Office, agreement: Agreement) -> bool:
-    tier = agreement.tier
-    if agreement.api not in office.catalogue.apis or not (tier is None or tier in office.catalogue.tiers):
-        return False
-    if not office.catalogue.is_automatic(agreement.api, tier):
+    if not may_be_granted(office.catalogue, agreement):
         return False
     try:
         return (await office.finish(grant_waiting(office, agreement))).state is State.ACTIVE

@@ -59,15 +59,25 @@ class Transaction:
         """
         if await self._first(clients.by_id(client.id)) is not None:
             raise Conflict("There is an application with this id.", "exists_already")
-        await self._check_client(client)
+        await self.check_client(client)
         await self._execute(clients.add(client))
+
+    async def check_client(self, client: Client) -> None:
+        """Raises `Conflict` where it could not be kept so: `exists_already`, `name_taken`."""
+        # Nobody else writes now, hence what is looked up here stays so.
+        if client.client_id is not None and await self._first(clients.same_key(client)) is not None:
+            raise Conflict("There is an application with this client id.", "exists_already")
+        if client.owner is None or client.state is ClientState.DELETED:
+            return
+        if await self._first(clients.namesakes(client)) is not None:
+            raise Conflict("You have an application of this name.", "name_taken")
 
     async def save_client(self, client: Client, before: ClientState | None = None) -> None:
         """Keep what the client is now; only if it still is in the state `before`, where that is given.
 
         Raises `NotFound`, and `Conflict`: `changed_meanwhile`, `exists_already`, `name_taken`.
         """
-        await self._check_client(client)
+        await self.check_client(client)
         if (await self._execute(clients.save(client, before))).rowcount == 0:
             raise await self._not_saved(await self.client(client.id), "application")
 
@@ -145,15 +155,6 @@ class Transaction:
         if self._dialect == "postgresql" and self._ledger.changes != self._before.changes:
             # Delivered when this is committed, and never before.
             await self._execute(select(func.pg_notify(CHANNEL, "")))
-
-    async def _check_client(self, client: Client) -> None:
-        # Nobody else writes now, hence what is looked up here stays so.
-        if client.client_id is not None and await self._first(clients.same_key(client)) is not None:
-            raise Conflict("There is an application with this client id.", "exists_already")
-        if client.owner is None or client.state is ClientState.DELETED:
-            return
-        if await self._first(clients.namesakes(client)) is not None:
-            raise Conflict("You have an application of this name.", "name_taken")
 
     async def _check_agreement(self, agreement: Agreement) -> None:
         if agreement.state is not State.REFUSED and await self._first(agreements.rivals(agreement)) is not None:
