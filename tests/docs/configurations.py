@@ -33,7 +33,7 @@ def whole(text: str) -> str:
     if isinstance(part, list):
         return PROVIDERS + ROUTE + "".join(f"      {line}" for line in text.splitlines(keepends=True))
     if "routes" not in part:
-        text += "\nroutes: {}\n"
+        text += f"\n{ROUTE.rstrip()} []\n"
     return text if "providers" in part else PROVIDERS + text
 
 
@@ -43,6 +43,7 @@ providers:
     preset: okta
     issuer: https://example.okta.com/oauth2/default
     introspection: {client_id: gateway, client_secret: a-secret-of-the-tests}
+    registration: {}
 """
 ROUTE = """\
 routes:

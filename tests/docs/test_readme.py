@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from gateway.management import offered
 from gateway.settings import Settings, parse
 from tests.docs.commands import typed
 from tests.docs.configurations import load
@@ -27,6 +28,7 @@ README = CHECKOUT / "README.md"
 BLOCKS = list(blocks(README))
 MANIFESTS = "apiVersion:"
 SECRET = {"OKTA_SECRET": "not-the-one-of-the-example"}
+ASKING = "Let developers ask for access"
 
 # How each block is proven: by how it begins.
 PROOFS = {
@@ -36,6 +38,7 @@ PROOFS = {
     "$ curl": "test_the_demo_answers_as_shown",
     "$ tokenward explain": "test_the_demo_answers_as_shown",
     "listen:": "test_the_configuration_is_valid",
+    "store:": "test_the_portal_is_valid_beside_the_configuration",
     "$ tokenward check": "test_check_prints_what_is_shown",
     "$ tokenward run": "test_the_configuration_runs_and_ends_well",
     "$ docker": "test_the_container_is_given_what_it_takes",
@@ -158,6 +161,20 @@ def settings() -> Settings:
 
 def test_the_configuration_is_valid(tmp_path: Path) -> None:
     assert load(only("listen:").text, tmp_path).warnings == ()
+
+
+def test_the_portal_is_valid_beside_the_configuration(tmp_path: Path) -> None:
+    registration, contract, limit = re.findall(
+        r"`((?:registration|contract:|- rate-limit).*?)`", section(README, ASKING)
+    )
+    written = yaml.safe_load(only("listen:").text) | yaml.safe_load(only("store:").text)
+    written["providers"]["okta"].update(yaml.safe_load(registration))
+    policies = written["routes"]["orders"]["policies"]
+    policies[0]["token-enforcement"].update(yaml.safe_load(contract))
+    policies.extend(yaml.safe_load(limit))
+    settings = load(yaml.safe_dump(written), tmp_path)
+    assert settings.warnings == ()
+    assert offered(settings).apis["orders"].tiers == ("bronze", "gold")
 
 
 async def test_check_prints_what_is_shown(folder: Path) -> None:

@@ -145,7 +145,9 @@ class Wish:
     application: str
 
 
-async def ask_for_access(developer: Somebody, *, name: str = "Shop", tier: str = "gold") -> Wish:
+async def ask_for_access(
+    developer: Somebody, *, name: str = "Shop", tier: str = "gold", reason: str = "We sell."
+) -> Wish:
     """For a new application."""
     form = "/apis/orders/ask"
     fields = [
@@ -155,7 +157,7 @@ async def ask_for_access(developer: Somebody, *, name: str = "Shop", tier: str =
         ("authentication", "client_secret_basic"),
         ("tier", tier),
         ("terms", "accepted"),
-        ("reason", "We sell."),
+        ("reason", reason),
     ]
     answer = await developer.sends(form, form, fields)
     assert answer.status == 200, answer.text
@@ -163,10 +165,10 @@ async def ask_for_access(developer: Somebody, *, name: str = "Shop", tier: str =
     return Wish(answer.path.removeprefix("/asked/"), application)
 
 
-async def decide(owner: Somebody, wish: Wish, verb: str, **fields: str) -> Answer:
+async def decide(owner: Somebody, wish: Wish, verb: str, reason: str = "Because.") -> Answer:
     """Approve, refuse, revoke or restore."""
     page = f"/contracts/{wish.agreement}"
-    return await owner.sends(page, f"{page}/{verb}", [("reason", "Because."), *fields.items()])
+    return await owner.sends(page, f"{page}/{verb}", [("reason", reason)])
 
 
 async def show_credentials(developer: Somebody, wish: Wish) -> Keys:
