@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Insert, Select, insert, select
 
 from gateway.clients.client import Entry
-from gateway.clients.store.tables import audit
+from gateway.clients.store.tables import LARGEST_NUMBER, audit
 
 
 def page(*, client: str | None, agreement: str | None, actor: str | None, after: int, limit: int) -> Select[Any]:
@@ -19,7 +19,7 @@ def page(*, client: str | None, agreement: str | None, actor: str | None, after:
     if actor is not None:
         statement = statement.where(audit.c.actor == actor)
     if after:
-        statement = statement.where(audit.c.number < after)
+        statement = statement.where(audit.c.number < min(after, LARGEST_NUMBER))
     return statement.order_by(audit.c.number.desc()).limit(limit + 1)
 
 

@@ -5,6 +5,7 @@ import binascii
 import json
 
 from gateway.clients.mistakes import Invalid
+from gateway.clients.store.tables import is_text
 
 
 def write(place: str | float, id_: str) -> str:
@@ -15,7 +16,7 @@ def write(place: str | float, id_: str) -> str:
 def read_name(cursor: str) -> tuple[str, str]:
     """A place in a list that is ordered by name. Raises `Invalid`."""
     match _read(cursor):
-        case [str(name), str(id_)]:
+        case [str(name), str(id_)] if is_text(name) and is_text(id_):
             return name, id_
     raise _invalid()
 
@@ -23,7 +24,7 @@ def read_name(cursor: str) -> tuple[str, str]:
 def read_time(cursor: str) -> tuple[float, str]:
     """A place in a list that is ordered by time. Raises `Invalid`."""
     match _read(cursor):
-        case [float(time), str(id_)]:
+        case [float(time), str(id_)] if is_text(id_):
             return time, id_
     raise _invalid()
 

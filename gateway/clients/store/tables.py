@@ -9,6 +9,10 @@ LONGEST_NAME = 512
 """Octets of what is searched by an index: PostgreSQL refuses index rows of more than 2704 octets."""
 
 
+LARGEST_NUMBER = 2**31 - 1
+"""Of a column of numbers: PostgreSQL takes no larger one, not even to compare with."""
+
+
 class NotText(ValueError):
     """No database keeps this as text."""
 
@@ -35,6 +39,20 @@ class Name(sa.types.TypeDecorator[str]):
         if value is not None and len(_check(value)) > LONGEST_NAME:
             raise NotText("too long to be searched by")
         return value
+
+
+def is_text(value: str) -> bool:
+    """Whether every database takes it as text."""
+    try:
+        _check(value)
+    except NotText:
+        return False
+    return True
+
+
+def is_name(value: str) -> bool:
+    """Whether it is text that an index can hold."""
+    return is_text(value) and len(value.encode()) <= LONGEST_NAME
 
 
 def _check(value: str) -> bytes:
