@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from gateway.clients.store import Usage
+from gateway.clients.store.tables import is_name
 from gateway.exchange import Exchange
 from gateway.policy import Unavailable
 
@@ -40,7 +41,8 @@ class Tally:
         calls = self._calls
         if key in calls:
             calls[key] += 1
-        elif len(calls) < MOST:
+        # What the store could not keep would keep it from keeping the others as well.
+        elif len(calls) < MOST and is_name(exchange.client_id):
             calls[key] = 1
         else:
             self._dropped()

@@ -6,6 +6,8 @@ from gateway.clients.store import Usage
 from gateway.clients.store.opening import open_store
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.store import Store
+from gateway.exchange import Exchange
+from gateway.usage import Tally
 from tests.fakes import NOON, FakeClock
 
 HOUR = int(NOON // 3600)
@@ -61,3 +63,20 @@ async def test_usage_is_kept_for_four_hundred_days(store: Store, age: int, kept:
     await store.add_usage([used(hour=HOUR - age)])
     await store.sweep(NOON)
     assert len(await store.usage_of("main", "c", since=0.0)) == kept
+
+
+@pytest.mark.parametrize("odd", ["x" * 600, "a\0b", "\ud800"])
+async def test_a_client_id_that_cannot_be_kept_does_not_keep_the_others_from_being_counted(
+    store: Store, odd: str
+) -> None:
+    dropped: list[str] = []
+    tally = Tally(store, lambda: dropped.append(odd), every=10)
+    for client_id in (odd, "c"):
+        tally.count(
+            Exchange(
+                request_id="r", received_at=NOON, provider="main", client_id=client_id, api="orders", result="allow"
+            )
+        )
+    await tally.flush()
+    assert await store.usage_of("main", "c", since=NOON) == (used(1),)
+    assert dropped == [odd]
