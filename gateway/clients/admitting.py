@@ -8,11 +8,16 @@ from gateway.clients.catalogue import Api
 from gateway.clients.client import Actor, Agreement, Client, ClientState, Credentials, Metadata, Person, Registered
 from gateway.clients.life import State
 from gateway.clients.mistakes import Conflict, Invalid
+from gateway.clients.notices import one_line
 from gateway.clients.offers import check_tier, offered, with_scopes_of
 from gateway.clients.office import Office, keys_of, new_id
 from gateway.clients.registering import introduce, keep
 from gateway.clients.store.transaction import Transaction
 
+LONGEST = 2_000
+"""Characters of one thing that a provider says of a client."""
+MOST = 100
+"""Things of one kind."""
 UNFINISHED = frozenset({ClientState.DRAFT, ClientState.REGISTERING})
 
 
@@ -71,7 +76,10 @@ async def adopt(
 
 
 def metadata_of(registered: Registered) -> Metadata:
-    """What a provider says of a client, in our words; where it says nothing, what RFC 7591, 2 takes for granted."""
+    """What a provider says of a client, in our words; where it says nothing, what RFC 7591, 2 takes for granted.
+
+    Whoever wrote it there did not have to pass our checks: of texts, what is shown as it reads is taken.
+    """
     reply = registered.reply
     method = _words(reply.get("token_endpoint_auth_method"))
     return Metadata(
@@ -80,7 +88,7 @@ def metadata_of(registered: Registered) -> Metadata:
         redirect_uris=_words(reply.get("redirect_uris")),
         grant_types=_words(reply.get("grant_types")) or ("authorization_code",),
         token_endpoint_auth_method=method[0] if method else "client_secret_basic",
-        scopes=tuple(scope for words in _words(reply.get("scope")) for scope in words.split()),
+        scopes=_scopes(reply.get("scope")),
         contacts=_words(reply.get("contacts")),
     )
 
@@ -185,10 +193,15 @@ def _adopted(office: Office, provider: str, registered: Registered, owner: Perso
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return one_line(value, LONGEST) if isinstance(value, str) else ""
+
+
+def _scopes(value: object) -> tuple[str, ...]:
+    """A string of them (RFC 7591, 2), or a list."""
+    return _words(value.split() if isinstance(value, str) else value)
 
 
 def _words(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
-        return (value,)
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+        return (_text(value),)
+    return tuple(_text(item) for item in value[:MOST] if isinstance(item, str)) if isinstance(value, list) else ()

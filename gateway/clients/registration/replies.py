@@ -1,7 +1,6 @@
 """What a provider answers about a client, and whether it counts. Tolerant of how providers differ. No I/O in here."""
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from typing import NoReturn
@@ -19,6 +18,8 @@ LONGEST_ID = 2048
 LONGEST_SECRET = 8192
 LONGEST_DESCRIPTION = 200
 """Characters of a provider's own words that people are shown."""
+LATEST = 253_402_300_799.0
+"""The last second of the year 9999: who says a later one (some say 2^63 - 1) means never, and no calendar has it."""
 LONGEST_PAUSE = 3600
 """Seconds that we let a provider hold us off at a time."""
 
@@ -152,7 +153,7 @@ def _expiry(value: object) -> float | None:
         seconds = float(value)
     except (ValueError, OverflowError):
         return None
-    return seconds if math.isfinite(seconds) and seconds > 0 else None
+    return seconds if 0 < seconds <= LATEST else None
 
 
 def refused(reply: Reply, secrets: Iterable[str] = ()) -> NoReturn:

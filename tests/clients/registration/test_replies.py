@@ -76,6 +76,12 @@ def test_what_was_registered_shows_no_secret() -> None:
         ("soon", None),
         ([], None),
         (10**400, None),
+        (float("1e308"), None),
+        (253402300799, 253402300799.0),
+        (253402300800, None),
+        (2**63 - 1, None),
+        ("NaN", None),
+        ("Infinity", None),
     ],
 )
 def test_when_a_secret_expires(said: object, expires_at: float | None) -> None:

@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 from gateway.clients import Directory
-from gateway.clients.client import OPERATOR, Client, ClientState, Metadata
+from gateway.clients.admitting import metadata_of
+from gateway.clients.client import OPERATOR, Client, ClientState, Credentials, Metadata, Registered
 from gateway.clients.life import State
 from gateway.clients.mistakes import Conflict, Invalid, NotAllowed, Refusal
 from gateway.clients.registration.registrar import open_registrar
 from gateway.clients.registry import Registry
+from gateway.clients_api.views import client_view
 from gateway.fetch import open_fetch
 from gateway.providers.registration import Registration
 from tests.clients.registry.opened import ADA, OWNER, SHOP, Opened
@@ -303,3 +305,28 @@ async def test_no_secret_is_in_a_log_a_repr_an_exception_the_audit_log_or_a_noti
     written = caplog.text + "".join(f"{thing!r} {thing}" for thing in told)
     assert len(server.issued) > 4
     assert not [secret for secret in server.issued if secret[:12] in written or secret[-12:] in written]
+
+
+@pytest.mark.case("C301")
+def test_what_a_provider_says_of_an_adopted_client_can_be_shown_and_kept() -> None:
+    odd = "Shop\x1b[31m\u202e\ud800\0" + "x" * 5_000
+    said: dict[str, object] = {
+        "client_name": odd,
+        "client_uri": odd,
+        "redirect_uris": [odd] * 5_000,
+        "scope": odd,
+        "contacts": odd,
+    }
+    credentials = Credentials(client_id="legacy", client_secret=None)
+    registered = Registered(
+        reply=said, credentials=credentials, registration_client_uri=None, registration_access_token=None
+    )
+    metadata = metadata_of(registered)
+    adopted = Client(
+        id="c", provider="idp", client_id="legacy", state=ClientState.REGISTERED, metadata=metadata, owner=None
+    )
+    assert metadata.client_name.startswith("Shop [31m xxx")
+    assert len(client_view(adopted).model_dump_json()) < 300_000
+    assert not set("\x1b\u202e\ud800\0") & set("".join((metadata.client_name, *metadata.redirect_uris)))
+    nameless = replace(registered, reply={"client_name": "\u202e"})
+    assert metadata_of(nameless).client_name == "legacy"
