@@ -37,7 +37,9 @@ AWAY = frozenset({"server_error", "temporarily_unavailable"})
 class ReceptionStore(SessionStore, Protocol):
     """What is kept of sessions, and of what may be used once. Raises `Unavailable`."""
 
-    async def end_sessions(self, provider: str, /, *, subject: str | None = None, sid: str | None = None) -> int: ...
+    async def end_sessions_once(
+        self, notice: str, until: float, provider: str, /, *, subject: str | None = None, sid: str | None = None
+    ) -> int | None: ...
 
     async def used_once(self, kind: str, value: str, expires_at: float, /) -> bool: ...
 
@@ -112,13 +114,11 @@ class Reception:
     async def hear_logout(self, request: web.Request) -> web.Response:
         """The provider says that it ended a session (OpenID Connect Back-Channel Logout 1.0, 2.5 to 2.8)."""
         try:
-            told = await self._openid.logged_out(await _logout_token(request))
-            await self._use_once("logout", told.jti, told.forgotten_at)
+            await self._end(await self._openid.logged_out(await _logout_token(request)))
         except Doubtful as doubt:
             log.warning("a logout token was refused: %s", doubt.code)
             # 2.8: 400, and the error may be told as OAuth does it.
             return web.json_response({"error": "invalid_request"}, status=400)
-        await self._end(told)
         return web.Response(status=200)
 
     async def _use_once(self, kind: str, value: str, until: float) -> None:
@@ -126,7 +126,12 @@ class Reception:
             raise Doubtful("replayed")
 
     async def _end(self, told: Logout) -> None:
-        ended = await self._store.end_sessions(self._options.sign_in.provider, subject=told.subject, sid=told.sid)
+        provider = self._options.sign_in.provider
+        ended = await self._store.end_sessions_once(
+            told.jti, told.forgotten_at, provider, subject=told.subject, sid=told.sid
+        )
+        if ended is None:
+            raise Doubtful("replayed")
         log.info("the identity provider ended %d sessions of the portal", ended)
 
     def _attempt(self, visit: Visit) -> Attempt:

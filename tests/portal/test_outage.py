@@ -1,6 +1,9 @@
 """What the portal does when others fail: 503, and never a sign-in that did not happen."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -34,8 +37,10 @@ class Breakable:
     async def end_session(self, digest: bytes, /) -> None:
         await self._look().end_session(digest)
 
-    async def end_sessions(self, provider: str, /, *, subject: str | None = None, sid: str | None = None) -> int:
-        return await self._look().end_sessions(provider, subject=subject, sid=sid)
+    async def end_sessions_once(
+        self, notice: str, until: float, provider: str, /, *, subject: str | None = None, sid: str | None = None
+    ) -> int | None:
+        return await self._look().end_sessions_once(notice, until, provider, subject=subject, sid=sid)
 
     async def used_once(self, kind: str, value: str, expires_at: float, /) -> bool:
         return await self._look().used_once(kind, value, expires_at)
@@ -66,6 +71,20 @@ async def test_without_its_store_every_page_for_somebody_is_503_and_nobody_is_si
         assert (await portal.browser().get("/")).status == 200
         breakable.is_away = False
         assert (await browser.get("/who")).status == 200
+
+
+async def test_a_logout_that_the_store_could_not_do_is_done_when_the_provider_says_it_again(
+    idp: FakeProvider, store: Store, clock: FakeClock, tmp_path: Path
+) -> None:
+    async with running(provider_at(idp.issuer), store, clock) as portal:
+        browser, token = await signed_in(portal, idp), idp.logout_token()
+        with closing(sqlite3.connect(tmp_path / "portal.db", isolation_level=None)) as database:
+            database.execute("ALTER TABLE sessions RENAME TO away")
+            first = await portal.browser().post("/back-channel-logout", {"logout_token": token})
+            database.execute("ALTER TABLE away RENAME TO sessions")
+        assert first.status == 503
+        assert (await portal.browser().post("/back-channel-logout", {"logout_token": token})).status == 200
+        assert (await browser.get("/who")).status == 303
 
 
 async def test_a_store_that_is_away_when_the_portal_opens_does_not_keep_it_shut(

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Delete, Insert, Select, delete, select
+from sqlalchemy import Delete, Insert, Select, delete, false, or_, select
 
 from gateway.clients.store import Session
 from gateway.clients.store.dialects import inserting
@@ -35,12 +35,16 @@ def end(digest: bytes) -> Delete:
 
 
 def end_all(provider: str, subject: str | None, sid: str | None) -> Delete:
-    """Forget a person's sessions, or those of one session at the provider. Where both are given, both must fit."""
+    """Forget a person's sessions, or those of one session at the provider. Where both are given, both must fit.
+
+    One of a person whose session at the provider we were not told may be the one that is meant.
+    """
     statement = delete(sessions).where(sessions.c.provider == provider)
     if subject is not None:
         statement = statement.where(sessions.c.subject == subject)
     if sid is not None:
-        statement = statement.where(sessions.c.sid == sid)
+        unknown = false() if subject is None else sessions.c.sid.is_(None)
+        statement = statement.where(or_(sessions.c.sid == sid, unknown))
     return statement
 
 

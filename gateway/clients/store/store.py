@@ -227,6 +227,22 @@ class Store:
             raise ValueError("whose sessions?")
         return await self._write(sessions.end_all(provider, subject, sid))
 
+    async def end_sessions_once(
+        self, notice: str, until: float, provider: str, subject: str | None = None, sid: str | None = None
+    ) -> int | None:
+        """The same because of a notice that counts once until then; `None`: it has counted before.
+
+        That it counted is kept together with what it did: where this fails, it may come again. Raises ValueError.
+        """
+        if subject is None and sid is None:
+            raise ValueError("whose sessions?")
+        async with self._database.writing() as connection:
+            with translated():
+                use = sessions.use("logout", notice, until, self._clock.time(), self._dialect)
+                if (await connection.execute(use)).rowcount == 0:
+                    return None
+                return (await connection.execute(sessions.end_all(provider, subject, sid))).rowcount
+
     async def used_once(self, kind: str, value: str, expires_at: float) -> bool:
         """Whether this is the first use of the value, which is remembered until `expires_at` and not longer."""
         return await self._write(sessions.use(kind, value, expires_at, self._clock.time(), self._dialect)) == 1

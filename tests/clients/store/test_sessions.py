@@ -7,6 +7,7 @@ from gateway.clients.store.opening import open_store
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.sealing import new_key
 from gateway.clients.store.store import Store
+from gateway.policy import Unavailable
 from tests.clients.store.direct import Direct
 from tests.clients.store.records import session
 from tests.fakes import NOON, FakeClock
@@ -64,6 +65,35 @@ async def test_a_provider_ends_the_sessions_that_it_names(
     await store.keep_session(session(FOUR, provider="other", sid="s1"))
     assert await store.end_sessions("main", **whose) == 4 - len(left)
     assert await living(store) == left
+
+
+async def test_a_session_that_the_provider_did_not_name_ends_with_any_of_its_person(store: Store) -> None:
+    await store.keep_session(session(ONE, sid=None))
+    await store.keep_session(session(TWO, subject="ben", sid=None))
+    assert await store.end_sessions("main", sid="s1") == 0
+    assert await store.end_sessions("main", subject="anna", sid="s1") == 1
+    assert await living(store) == [TWO]
+
+
+async def test_a_notice_ends_sessions_once(store: Store) -> None:
+    await store.keep_session(session(ONE))
+    assert await store.end_sessions_once("jti", NOON + 60, "main", subject="anna") == 1
+    await store.keep_session(session(TWO))
+    assert await store.end_sessions_once("jti", NOON + 60, "main", subject="anna") is None
+    assert await living(store) == [TWO]
+    with pytest.raises(ValueError, match="whose"):
+        await store.end_sessions_once("another", NOON + 60, "main")
+
+
+async def test_a_notice_that_ended_nothing_because_the_store_failed_may_come_again(
+    store: Store, direct: Direct
+) -> None:
+    await store.keep_session(session(ONE))
+    await direct.run("ALTER TABLE sessions RENAME TO away")
+    with pytest.raises(Unavailable):
+        await store.end_sessions_once("jti", NOON + 60, "main", subject="anna")
+    await direct.run("ALTER TABLE away RENAME TO sessions")
+    assert await store.end_sessions_once("jti", NOON + 60, "main", subject="anna") == 1
 
 
 async def test_not_everybodys_sessions_are_ended_by_naming_nobody(store: Store) -> None:
