@@ -19,6 +19,7 @@ from gateway.settings.listening import check_admin_token, check_listening, warn_
 from gateway.settings.management import Management
 from gateway.settings.mistakes import Mistake, SettingsError, Wrong
 from gateway.settings.operation import AccessLog, Problems, Reload
+from gateway.settings.policy_checks import warn_contracts, warn_limits
 from gateway.settings.portal import PortalSettings
 from gateway.settings.providers import ProviderSettings, provider, registration
 from gateway.settings.pruned import Pruned
@@ -173,3 +174,7 @@ def _cross_check(settings: Settings, data: Plain, rest: Pruned, report: Report) 
 def _warn(settings: Settings) -> Iterator[Wrong]:
     yield from warn_listening(settings.admin)
     yield from warn_routes(settings.routes)
+    yield from warn_limits(settings.routes, settings.workers)
+    if settings.store is not None:
+        registering = {name for name, each in settings.providers.items() if each.registration is not None}
+        yield from warn_contracts(settings.routes, settings.apis, registering)

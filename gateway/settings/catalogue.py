@@ -83,12 +83,23 @@ def catalogue(
     """
     found: dict[str, Api] = {}
     for api in dict.fromkeys(route.api or name for name, route in routes.items()):
-        own = [route for name, route in routes.items() if (route.api or name) == api]
-        provider, scopes = _asked(own)
-        described = apis.get(api, ApiSettings())
-        if described.provider or provider:
-            found[api] = _api(api, described, described.provider or provider, scopes, url + own[0].path)
+        own = _routes_of(api, routes)
+        provider, scopes = provider_of(api, apis, routes), _scopes(own)
+        if provider:
+            found[api] = _api(api, apis.get(api, ApiSettings()), provider, scopes, url + own[0].path)
     return Catalogue(apis=found, tiers=tiers)
+
+
+def provider_of(api: str, apis: Mapping[str, ApiSettings], routes: Mapping[str, RouteSettings]) -> str:
+    """Where an API's clients are registered: the provider that it names, or the first that its routes take tokens of.
+
+    Empty where they take none.
+    """
+    written = apis[api].provider if api in apis else None
+    named = [
+        name for options in _enforcements(_routes_of(api, routes)) for name in getattr(options, "provider_names", ())
+    ]
+    return written or next(iter(named), "")
 
 
 def _api(name: str, written: ApiSettings, provider: str, scopes: Iterable[str], url: str) -> Api:
@@ -124,14 +135,14 @@ def _tier(name: str, written: TierSettings) -> Tier:
     )
 
 
-def _asked(routes: Iterable[RouteSettings]) -> tuple[str, tuple[str, ...]]:
-    """The first provider that the enforcement of these routes names, and every scope that it asks for."""
-    providers: list[str] = []
-    scopes: dict[str, None] = {}
-    for options in _enforcements(routes):
-        providers += getattr(options, "provider_names", ())
-        scopes |= dict.fromkeys(getattr(options, "scopes", ()))
-    return next(iter(providers), ""), tuple(scopes)
+def _routes_of(api: str, routes: Mapping[str, RouteSettings]) -> list[RouteSettings]:
+    return [route for name, route in routes.items() if (route.api or name) == api]
+
+
+def _scopes(routes: Iterable[RouteSettings]) -> tuple[str, ...]:
+    """Every scope that the enforcement of these routes asks for."""
+    found = [scope for options in _enforcements(routes) for scope in getattr(options, "scopes", ())]
+    return tuple(dict.fromkeys(found))
 
 
 def _enforcements(routes: Iterable[RouteSettings]) -> Iterator[object]:

@@ -38,7 +38,7 @@ def warn_routes(routes: Mapping[str, RouteSettings]) -> Iterator[Wrong]:
         if all(entry.report_only for entry in entries):
             text = "every token-enforcement is report_only: requests reach the upstream without a token"
             yield Wrong(("routes", name, "policies"), f"{text}; write report_only: false once the reports are clean")
-        elif not _covered([entry for entry in entries if not entry.report_only], route):
+        elif not covered([entry for entry in entries if not entry.report_only], route):
             text = "every token-enforcement has a `when`: other methods and paths reach the upstream without a token"
             yield Wrong(("routes", name, "policies"), f"{text}; add one without `when`, or narrow methods and path")
 
@@ -50,7 +50,7 @@ def _token_enforcement() -> type | None:
         return None
 
 
-def _covered(entries: list[PolicyEntry], route: RouteSettings) -> bool:
+def covered(entries: list[PolicyEntry], route: RouteSettings) -> bool:
     """Whether every request of the route is judged by one of them."""
     methods: set[str] = set()
     for entry in entries:
