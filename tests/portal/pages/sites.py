@@ -1,6 +1,6 @@
 """The portal as people meet it: its pages, the registry, a store on disk, and the demo identity provider."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +127,9 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(folder: Path, catalogue: Catalogue = CATALOGUE) -> AsyncIterator[Site]:
+async def running_site(
+    folder: Path, catalogue: Catalogue = CATALOGUE, change: Callable[[Parts], Parts] = lambda parts: parts
+) -> AsyncIterator[Site]:
     """The site on loopback, until the end of the block. Its store is in that folder."""
     clock = FakeClock()
     listener = bind("127.0.0.1", 0)
@@ -142,7 +144,7 @@ async def running_site(folder: Path, catalogue: Catalogue = CATALOGUE) -> AsyncI
         registrar = await stack.enter_async_context(open_registrar(provider, REGISTRATION, open_fetch, clock))
         registry = Registry(store, {"demo": registrar}, catalogue, clock, _spread, notices.append)
         stack.push_async_callback(registry.close)
-        parts = _parts(origin, registry, clock, idp)
+        parts = change(_parts(origin, registry, clock, idp))
         await stack.enter_async_context(
             open_portal(parts, PAGES, provider=provider, store=store, open_fetch=open_fetch, sockets=[listener])
         )

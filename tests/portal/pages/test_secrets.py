@@ -1,15 +1,18 @@
 """Credentials are shown once, and nowhere else."""
 
 import asyncio
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from gateway.clients.client import Client, Metadata
 from gateway.demo.identity_provider import GATEWAY
+from gateway.portal.visits import Parts
 from tests.portal.pages.html_rules import faults, parsed, shown
-from tests.portal.pages.sites import Answer, Site
+from tests.portal.pages.sites import Answer, Site, running_site
 
 SHOP = Metadata(client_name="Shop")
 PATHS = ("/", "/applications", "/applications/{id}", "/applications/{id}/edit", "/audit", "/contracts")
@@ -115,3 +118,20 @@ async def _asks_provider(
     url = f"{site.idp.issuer}{path}"
     async with aiohttp.ClientSession() as session, session.post(url, data=form, headers=headers) as response:
         return response.status, await response.json()
+
+
+async def test_credentials_that_cannot_be_shown_stay_unseen(tmp_path: Path) -> None:
+    silent = asyncio.Event()
+
+    async def hangs(_: str) -> str | None:
+        await silent.wait()
+        return None
+
+    def impatient(parts: Parts) -> Parts:
+        return replace(parts, token_endpoint=hangs, options=parts.options.model_copy(update={"timeout": 0.5}))
+
+    async with running_site(tmp_path, change=impatient) as site:
+        client, _ = await site.approved(SHOP)
+        assert (await _reveals(site, client)).status == 503
+        silent.set()
+        assert (await _reveals(site, client)).status == 200
