@@ -4,13 +4,13 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from ipaddress import IPv6Address
 from socket import socket
 from ssl import SSLContext
 from typing import Protocol
 
 from gateway.caller import Limits, Timeouts
 from gateway.descriptors import room_for_connections
+from gateway.policy import place_of
 from gateway.ports import Metrics
 from gateway.tasks import Tasks
 
@@ -176,11 +176,3 @@ class _Guest:
         door, self._door = self._door, None
         if door is not None:
             door.left(self._place)
-
-
-def place_of(address: str) -> str:
-    """What counts as one address: of IPv6 a /64, which is what one customer of a provider has (RFC 6177)."""
-    if ":" not in address:
-        return address
-    six = IPv6Address(address.partition("%")[0])
-    return str(six.ipv4_mapped) if six.ipv4_mapped else str(IPv6Address(int(six) >> 64 << 64))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Protocol, TypeAlias
 
 from multidict import MultiMapping
@@ -21,6 +22,14 @@ class Principal:
     scopes: frozenset[str]
     claims: Mapping[str, object] = field(repr=False)
     tier: str | None = None
+
+
+def place_of(address: str) -> str:
+    """What counts as one address: of IPv6 a /64, which is what one customer of a provider has (RFC 6177)."""
+    if ":" not in address:
+        return address
+    six = IPv6Address(address.partition("%")[0])
+    return str(six.ipv4_mapped) if six.ipv4_mapped else str(IPv6Address(int(six) >> 64 << 64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.descriptors import RESERVE, room_for_connections
-from gateway.door import place_of
+from gateway.policy import place_of
 from gateway.serve import serve
 from gateway.settings import parse
 from tests.certificates import Authority

@@ -9,9 +9,8 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from gateway.clients.mistakes import Refusal
-from gateway.door import place_of
 from gateway.headers import Forwarding
-from gateway.policy import Unavailable
+from gateway.policy import Unavailable, place_of
 from gateway.portal import forms
 from gateway.portal.answer_headers import answer_headers
 from gateway.portal.rates import Limiter

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 
-from gateway.policy import Allow, Decision, Deny, Finding, Request, Unavailable
+from gateway.policy import Allow, Decision, Deny, Finding, Request, Unavailable, place_of
 from policies.rate_limit.counters import Counts, Taken
 from policies.rate_limit.fields import Fields
 from policies.rate_limit.windows import Left, Window, key_of
@@ -60,7 +60,7 @@ class Limiter:
     def _key(self, request: Request) -> tuple[str, ...]:
         principal = request.principal
         if principal is None or principal.client_id is None:
-            return key_of("", self._api, request.caller_ip)
+            return key_of("", self._api, place_of(request.caller_ip))
         return key_of(principal.provider, self._api, principal.client_id)
 
     async def _later(self, taken: Awaitable[Taken]) -> Decision:

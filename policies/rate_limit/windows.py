@@ -48,8 +48,19 @@ def key_of(provider: str, api: str, name: str) -> tuple[str, str, str]:
     return provider, api, name
 
 
+class _OfAnyTier(RateLimitItemPerSecond):
+    """A limit that is counted by its window: who changes from one tier to another does not begin anew."""
+
+    def key_for(self, *identifiers: bytes | str | float) -> str:
+        return "/".join([self.namespace, *map(str, identifiers), str(self.multiples)])
+
+
 def windows_of(tier: str, limits: Sequence[Limit]) -> tuple[Window, ...]:
-    """The limits of a tier, the shortest window first: a caller that goes too fast is told of that one."""
+    """The limits of a tier, the shortest window first: a caller that goes too fast is told of that one.
+
+    Of two with the same window, the narrower one holds.
+    """
+    narrowest = {limit.seconds: limit for limit in sorted(limits, key=lambda limit: -limit.requests)}
     return tuple(
         Window(
             name=f"{tier}-{limit.seconds}",
@@ -57,7 +68,7 @@ def windows_of(tier: str, limits: Sequence[Limit]) -> tuple[Window, ...]:
             seconds=limit.seconds,
             visible=limit.visible,
             limit=limit,
-            item=RateLimitItemPerSecond(limit.requests, limit.seconds),
+            item=_OfAnyTier(limit.requests, limit.seconds),
         )
-        for limit in sorted(limits, key=lambda limit: limit.seconds)
+        for _, limit in sorted(narrowest.items())
     )

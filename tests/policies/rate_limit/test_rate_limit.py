@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gateway.clients.catalogue import Limit
+from gateway.clients.catalogue import Limit, Tier
 from gateway.policy import Allow, Deny, Principal, Unavailable
 from policies.rate_limit import RateLimit
 from policies.rate_limit.counters import MemoryCounts, Strategy
@@ -221,3 +221,28 @@ def _beginnings(taken: list[float], seconds: int) -> list[float]:
         if not found or at >= found[-1] + seconds:
             found.append(at)
     return found
+
+
+async def test_who_has_many_addresses_of_one_network_does_not_begin_anew_with_each(sharing: FakeSharing) -> None:
+    policy = await opened(RateLimit(tier="bronze"), sharing)
+    outcomes = [await decided(policy, request(None, address=f"2001:db8::{number:x}")) for number in range(1, 4)]
+    assert [type(each) for each in outcomes] == [Allow, Allow, Deny]
+    assert isinstance(await decided(policy, request(None, address="2001:db8:0:1::1")), Allow)
+
+
+@pytest.mark.parametrize("window", ["fixed", "sliding"])
+async def test_who_changes_the_tier_to_and_fro_does_not_begin_anew(sharing: FakeSharing, window: Strategy) -> None:
+    tiers = {name: Tier(name=name, limits=(Limit(requests=most, seconds=10),)) for name, most in (("a", 3), ("b", 4))}
+    policy = await opened(RateLimit(window=window), sharing, tiers=tiers)
+    for tier in ("a", "b", "a"):
+        assert isinstance(await decided(policy, request(principal(tier=tier))), Allow)
+    assert isinstance(await decided(policy, request(principal(tier="a"))), Deny)
+    assert isinstance(await decided(policy, request(principal(tier="b"))), Allow)
+    assert isinstance(await decided(policy, request(principal(tier="b"))), Deny)
+
+
+async def test_of_two_limits_of_one_window_the_narrower_holds(sharing: FakeSharing) -> None:
+    tier = Tier(name="odd", limits=(Limit(requests=2, seconds=10), Limit(requests=5, seconds=10)))
+    policy = await opened(RateLimit(), sharing, tiers={"odd": tier})
+    outcomes = [await decided(policy, request(principal(tier="odd"))) for _ in range(3)]
+    assert [type(each) for each in outcomes] == [Allow, Allow, Deny]
