@@ -3,6 +3,7 @@
 Opened only where a store is configured: a gateway without one loads neither a database library nor templates.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +29,9 @@ from gateway.settings import Settings
 from gateway.tasks import Tasks
 
 log = logging.getLogger(__name__)
+
+SWEEP_EVERY = 600.0
+"""Seconds between two times that what has expired is taken out of the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +73,20 @@ async def open_front_office(
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         tasks.start(registry.run_reconcile())
+        tasks.start(_keep_swept(around.store, around.clock))
         if settings.portal is not None:
             await stack.enter_async_context(_portal(settings, registry, around, sockets))
         yield FrontOffice(managed, ClientsApi(registry, around.clock))
+
+
+async def _keep_swept(store: Store, clock: Clock) -> None:
+    """Whether there is a portal or not: usage, and what may be used once, is kept without one as well."""
+    while True:
+        try:
+            await store.sweep(clock.time())
+        except Unavailable as failure:
+            log.warning("what has expired cannot be taken out of the store: %s", failure.code)
+        await asyncio.sleep(SWEEP_EVERY)
 
 
 def _spread(refresh: Callable[[], Awaitable[bool]]) -> Callable[[ClientKey], Awaitable[None]]:

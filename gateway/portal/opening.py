@@ -1,16 +1,12 @@
 """Opens the portal: everything that it needs, for as long as it is served."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from socket import socket
 from ssl import SSLContext
-from typing import Protocol
 
 from aiohttp import web
 
-from gateway.policy import Unavailable
 from gateway.portal.faults import refuse
 from gateway.portal.openid import OpenId
 from gateway.portal.reception import Reception, ReceptionStore
@@ -21,20 +17,10 @@ from gateway.providers import Provider
 from gateway.services import OpenFetch
 from gateway.tasks import Tasks
 
-log = logging.getLogger(__name__)
-
-SWEEP_EVERY = 600.0
-"""Seconds between two times that sessions which have ended are taken out of the store."""
 PATIENCE = 5.0
 """Seconds that a page under way gets when the portal is closed."""
 KEEP_ALIVE = 15.0
 """Seconds that a connection waits for its next request."""
-
-
-class PortalStore(ReceptionStore, Protocol):
-    """What the portal itself keeps. Raises `Unavailable`."""
-
-    async def sweep(self, now: float, /) -> None: ...
 
 
 @asynccontextmanager
@@ -43,7 +29,7 @@ async def open_portal(
     pages: Sequence[Page],
     *,
     provider: Provider,
-    store: PortalStore,
+    store: ReceptionStore,
     open_fetch: OpenFetch,
     sockets: Sequence[socket],
     tls: SSLContext | None = None,
@@ -74,7 +60,7 @@ async def open_portal(
 
 @asynccontextmanager
 async def composed(
-    parts: Parts, pages: Sequence[Page], *, provider: Provider, store: PortalStore, open_fetch: OpenFetch
+    parts: Parts, pages: Sequence[Page], *, provider: Provider, store: ReceptionStore, open_fetch: OpenFetch
 ) -> AsyncIterator[web.Application]:
     """The portal as a web application, for a listener of one's own. Raises as `open_portal` does."""
     options, clock = parts.options, parts.clock
@@ -85,16 +71,6 @@ async def composed(
             sessions = Sessions(store, options, clock)
             openid = OpenId(options, provider, fetch, clock, tasks)
             reception = Reception(options, openid, sessions, store, clock)
-            tasks.start(_keep_swept(parts, store))
             yield application(parts, pages, sessions, reception)
         finally:
             await tasks.close()
-
-
-async def _keep_swept(parts: Parts, store: PortalStore) -> None:
-    while True:
-        try:
-            await store.sweep(parts.clock.time())
-        except Unavailable as failure:
-            log.warning("sessions that ended cannot be taken out of the store: %s", failure.code)
-        await asyncio.sleep(SWEEP_EVERY)

@@ -21,7 +21,8 @@ from gateway.clients.store.store import Store
 from gateway.demo.listening import address, bind
 from gateway.fetch import open_fetch
 from gateway.policy import Unavailable
-from gateway.portal.opening import PortalStore, open_portal
+from gateway.portal.opening import open_portal
+from gateway.portal.reception import ReceptionStore
 from gateway.portal.visits import Page, Parts, Visit
 from gateway.ports import Clock
 from gateway.providers import ClientCredentials, Provider, Transport
@@ -152,7 +153,7 @@ async def running(
     store: Store,
     clock: Clock,
     *,
-    keeps: PortalStore | None = None,
+    keeps: ReceptionStore | None = None,
     own_pages: Sequence[Page] | None = None,
     credentials: ClientCredentials | Callable[[str], ClientCredentials] = CREDENTIALS,
     sign_in: dict[str, Any] | None = None,

@@ -45,9 +45,6 @@ class Breakable:
     async def used_once(self, kind: str, value: str, expires_at: float, /) -> bool:
         return await self._look().used_once(kind, value, expires_at)
 
-    async def sweep(self, now: float, /) -> None:
-        await self._look().sweep(now)
-
 
 @pytest.mark.case("C282")
 async def test_without_its_store_every_page_for_somebody_is_503_and_nobody_is_signed_in(
