@@ -1,6 +1,7 @@
 """One request about a client, and the provider's reply to it."""
 
 import json
+from dataclasses import replace
 from typing import TypeAlias
 
 from gateway.clients.registration.management import Place
@@ -38,6 +39,17 @@ class Asking:
 
     async def _send(self, method: str, url: str, headers: Headers, document: Document | None) -> Reply:
         if document is None:
-            return await self._fetch(method, url, headers=(*ACCEPT, *headers))
-        body = json.dumps(document).encode()
-        return await self._fetch(method, url, headers=(*ACCEPT, *JSON, *headers), body=body)
+            reply = await self._fetch(method, url, headers=(*ACCEPT, *headers))
+        else:
+            body = json.dumps(document).encode()
+            reply = await self._fetch(method, url, headers=(*ACCEPT, *JSON, *headers), body=body)
+        return reply if reply.status < 400 else _without_credentials(reply, headers)
+
+
+def _without_credentials(reply: Reply, headers: Headers) -> Reply:
+    """A refusal that repeats what we proved ourselves with: people are shown its words."""
+    body = reply.body
+    for _, value in headers:
+        # RFC 9110, 11.4: the scheme comes before it.
+        body = body.replace(value.rpartition(" ")[2].encode(), b"...")
+    return replace(reply, body=body)

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.clients import mistakes
 from gateway.clients.registration.registrar import open_registrar
@@ -104,6 +105,28 @@ async def test_a_refusal_of_the_metadata_is_not_a_failure() -> None:
         "invalid_redirect_uri",
         "The identity provider does not take it: Not there.",
     )
+
+
+@pytest.mark.case("C307")
+@pytest.mark.parametrize(
+    "opening",
+    [
+        {"authorization": SecretStr("SSWS of-the-gateway")},
+        {"initial_access_token": SecretStr("of-the-gateway")},
+    ],
+    ids=str,
+)
+async def test_a_refusal_that_repeats_our_credential_is_told_without_it(opening: dict[str, SecretStr]) -> None:
+    said = "The token of-the-gateway may not do this."
+    refused = document({"error": "invalid_client_metadata", "error_description": said}, status=400)
+    async with (
+        faulty_server(refused) as server,
+        registering(provider_at(f"{server.url}/register"), Registration(**opening)) as registrar,  # type: ignore[arg-type]  # one of its fields
+    ):
+        with pytest.raises(mistakes.Invalid) as wrong:
+            await registrar.register(MACHINE, "id-7")
+    assert "of-the-gateway" not in str(wrong.value)
+    assert "may not do this" in str(wrong.value)
 
 
 async def test_a_file_that_is_missing_is_told_when_it_is_opened() -> None:
