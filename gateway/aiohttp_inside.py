@@ -5,13 +5,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from aiohttp import http_parser, web
+from aiohttp import ClientWebSocketResponse, WebSocketError, WSCloseCode, http_parser, web
+from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.helpers import set_exception
-from aiohttp.http import RawRequestMessage
+from aiohttp.http import RawRequestMessage, WebSocketReader
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import StreamReader
+
+from gateway.frames import Frames
 
 # Of the two names aiohttp binds the first to the extension's class, where there is one.
 PARSER = "python" if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy else "llhttp"
@@ -153,8 +156,52 @@ def _queued(message: object, body: StreamReader) -> Queued:
 # A WebSocket
 
 
-class NamelessSocket(web.WebSocketResponse[bool]):
+class _Watch:
+    """Hands what comes on to the library's parser, as long as it is sound."""
+
+    def __init__(self, parser: WebSocketReader, queue: WebSocketDataQueue, *, masked: bool) -> None:
+        self._parser = parser
+        self._queue = queue
+        self._frames = Frames(masked=masked)
+        self._failed = False
+
+    def feed_eof(self) -> None:
+        """Nothing more will come."""
+        self._parser.feed_eof()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Whether that was the end, and what is behind it."""
+        if self._failed:
+            return True, b""
+        sound = self._frames.sound(data)
+        if sound == len(data):
+            return self._parser.feed_data(data)
+        self._failed = True
+        if not self._parser.feed_data(data[:sound])[0]:
+            self._queue.set_exception(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a frame that may not be"))
+        return True, b""
+
+
+class _Watched:
+    """A socket that puts a `_Watch` in the place of the parser that the library gives it."""
+
+    _masked: bool
+    _reader: Any
+    _watch: _Watch | None = None
+
+    @property
+    def _parser(self) -> _Watch | None:
+        return self._watch
+
+    @_parser.setter
+    def _parser(self, parser: WebSocketReader | None) -> None:
+        self._watch = None if parser is None else _Watch(parser, self._reader, masked=self._masked)
+
+
+class CallersSocket(_Watched, web.WebSocketResponse[bool]):  # type: ignore[misc]  # `_parser` is a property here
     """A caller's socket, whose 101 does not tell what software this is."""
+
+    _masked = True
 
     def __init__(self, *, protocol: str, **options: Any) -> None:
         super().__init__(protocols=(protocol,), **options)
@@ -164,3 +211,32 @@ class NamelessSocket(web.WebSocketResponse[bool]):
     async def _prepare_headers(self) -> None:
         await super()._prepare_headers()
         self.headers.popall("Server", None)
+
+
+class ServersSocket(_Watched, ClientWebSocketResponse[bool]):  # type: ignore[misc]  # `_parser` is a property here
+    """A socket to a server."""
+
+    _masked = False
+
+
+Socket: TypeAlias = CallersSocket | ServersSocket
+
+
+async def end_socket(socket: Socket, code: int, reason: bytes, *, patience: float) -> None:
+    """Close it, and cut it off where the other side takes no part in that for so many seconds."""
+    writer = socket._writer  # noqa: SLF001
+    if writer is None:
+        return
+    try:
+        async with asyncio.timeout(patience):
+            await socket.close(code=code, message=reason)
+    except TimeoutError:
+        # The library lets the transport wait until everything is taken, for ever if need be.
+        writer.transport.abort()
+    except asyncio.CancelledError:
+        asyncio.get_running_loop().call_later(patience, writer.transport.abort)
+        # All who wait until something is taken wait for one future. When one of them was cancelled, the others are told
+        # that they were, and so is whoever comes later.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise

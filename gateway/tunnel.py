@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import aiohttp
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
 from aiohttp.http import WSMessageTextBytes
 from multidict import CIMultiDict
 
-from gateway.aiohttp_inside import NamelessSocket
+from gateway.aiohttp_inside import CallersSocket, Socket, end_socket
 from gateway.caller import Caller, CallerLeft
 from gateway.headers import encode_value
 from gateway.paths import BadRequest
 from gateway.policy import Headers
-from gateway.upstream_websocket import UpstreamWebSocket
+from gateway.upstream_websocket import CLOSE_PATIENCE, UpstreamWebSocket
 
-CLOSE_PATIENCE = 2.0
-"""Seconds that either side gets to answer a close frame."""
+TAKE_PATIENCE = 30.0
+"""Seconds that a side gets to take what the other one sent before it closed."""
 HANDSHAKE = frozenset(
     {
         "sec-websocket-key",
@@ -31,7 +31,11 @@ HANDSHAKE = frozenset(
 )
 """Headers that each of the two handshakes has of its own."""
 
-_Socket: TypeAlias = "web.WebSocketResponse[bool] | aiohttp.ClientWebSocketResponse[bool]"
+
+CARRIED = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
+HIGHEST_CODE = 4999
+
+Message: TypeAlias = "aiohttp.WSMessage | WSMessageTextBytes"
 
 
 class TokenEnded(Exception):
@@ -74,10 +78,10 @@ async def tunnel(
     Raises `TokenEnded` after `time_left` seconds, when both are closed with 1008 (RFC 6455, 7.4.1: policy violation).
     """
     ending = _Ending()
-    socket = NamelessSocket(
+    socket = CallersSocket(
         protocol=upstream.socket.protocol or "",
         compress=False,
-        max_msg_size=most,
+        max_msg_size=most + 1,  # which it refuses
         autoclose=False,
         autoping=False,
         decode_text=False,
@@ -94,12 +98,12 @@ async def tunnel(
     finally:
         caller.finished = ending.is_orderly
         code = ending.code or aiohttp.WSCloseCode.GOING_AWAY
-        if socket.prepared:
-            await socket.close(code=code, message=ending.reason)
+        # The caller last: when it is gone, this task is cancelled, and what it raises would not be told.
         await upstream.close(code, ending.reason)
+        await end_socket(socket, code, ending.reason, patience=CLOSE_PATIENCE)
 
 
-async def _accept(caller: Caller, socket: NamelessSocket, answer_headers: Headers) -> None:
+async def _accept(caller: Caller, socket: CallersSocket, answer_headers: Headers) -> None:
     handshake: CIMultiDict[str] = CIMultiDict()
     for name in ("Upgrade", "Connection", "Sec-WebSocket-Version", "Sec-WebSocket-Key"):
         handshake[name] = caller.incoming.headers[name]
@@ -117,28 +121,42 @@ async def _accept(caller: Caller, socket: NamelessSocket, answer_headers: Header
         raise CallerLeft("the caller left") from error
 
 
-async def _carry(source: _Socket, sink: _Socket, ending: _Ending) -> None:
+async def _carry(source: Socket, sink: Socket, ending: _Ending) -> None:
     """Carry messages one way until the source ends, then end the sink."""
     try:
-        while (message := await source.receive()).type in {
-            WSMsgType.TEXT,
-            WSMsgType.BINARY,
-            WSMsgType.PING,
-            WSMsgType.PONG,
-        }:
+        while (message := await source.receive()).type in CARRIED and _is_text(message):
             await sink.send_frame(message.data, message.type)
         if not ending.code:
             ending.code, ending.reason = _how(message)
             ending.is_orderly = message.type is WSMsgType.CLOSE
     except (ConnectionError, aiohttp.ClientError):
         ending.code = ending.code or aiohttp.WSCloseCode.INTERNAL_ERROR
-    await sink.close(code=ending.code, message=ending.reason)
+    await end_socket(sink, ending.code, ending.reason, patience=TAKE_PATIENCE)
 
 
-def _how(last: aiohttp.WSMessage | WSMessageTextBytes) -> tuple[int, bytes]:
+def _is_text(message: Message) -> bool:
+    """Whether what is said to be text is text."""
+    if message.type is not WSMsgType.TEXT:
+        return True
+    try:
+        str(message.data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _how(last: Message) -> tuple[int, bytes]:
+    """The close code and the reason that follow from what came last."""
+    if last.type is WSMsgType.TEXT:
+        # RFC 6455, 8.1: an endpoint that finds that it is not UTF-8 "MUST _Fail the WebSocket Connection_".
+        return aiohttp.WSCloseCode.INVALID_TEXT, b""
     if last.type is WSMsgType.CLOSE:
-        # RFC 6455, 7.4.1: 1005 stands for a close frame without a code, and is never sent.
-        return last.data or aiohttp.WSCloseCode.OK, (last.extra or "").encode()
+        # RFC 6455, 7.4.1: 1005 stands for a close frame without a code, and is never sent. 7.4.2: there is none above
+        # 4999; 1006, which "MUST NOT be set", is let through by the library.
+        code = last.data or aiohttp.WSCloseCode.OK
+        if code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE or code > HIGHEST_CODE:
+            return aiohttp.WSCloseCode.PROTOCOL_ERROR, b""
+        return code, (last.extra or "").encode()
     if isinstance(last.data, aiohttp.WebSocketError):
         return last.data.code, b""
     return aiohttp.WSCloseCode.INTERNAL_ERROR, b""

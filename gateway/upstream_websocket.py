@@ -6,7 +6,7 @@ close frames, and for those one must know where frames begin and messages end.
 
 import asyncio
 import ssl
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from gateway.addresses import LIFE
+from gateway.aiohttp_inside import ServersSocket, end_socket
 from gateway.headers import RawHeaders
 from gateway.outgoing import (
     Outgoing,
@@ -26,6 +27,8 @@ from gateway.outgoing import (
 )
 from gateway.target import Target
 
+CLOSE_PATIENCE = 1.0
+"""Seconds that either side gets to answer a close frame."""
 ADDED_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """What the library would add of its own."""
 
@@ -33,7 +36,7 @@ ADDED_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 class UpstreamWebSocket:
     """An open WebSocket to an upstream."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse[bool], target: Target) -> None:
+    def __init__(self, socket: ServersSocket, target: Target) -> None:
         self.socket = socket
         self._target = target
         self._target.tunnels += 1
@@ -42,7 +45,7 @@ class UpstreamWebSocket:
     async def close(self, code: int, reason: bytes = b"") -> None:
         """Close it, politely as far as the upstream takes part."""
         try:
-            await self.socket.close(code=code, message=reason)
+            await end_socket(self.socket, code, reason, patience=CLOSE_PATIENCE)
         finally:
             if self._held:
                 self._held = False
@@ -62,6 +65,7 @@ class Handshakes:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             skip_auto_headers=ADDED_HEADERS,
+            ws_response_class=ServersSocket,  # type: ignore[arg-type]  # typed for decoded text only
             timeout=aiohttp.ClientTimeout(total=None),
         )
 
@@ -94,10 +98,10 @@ class Handshakes:
         server_name: str | None,
         protocols: tuple[str, ...],
         most: int,
-    ) -> aiohttp.ClientWebSocketResponse[bool]:
+    ) -> ServersSocket:
         try:
             async with asyncio.timeout(self._patience):
-                return await self._session.ws_connect(
+                socket: Any = await self._session.ws_connect(
                     URL(target.origin + outgoing.target, encoded=True),
                     headers=_headers(outgoing, host),
                     protocols=protocols,
@@ -105,9 +109,11 @@ class Handshakes:
                     server_hostname=server_name,
                     autoclose=False,
                     autoping=False,
-                    max_msg_size=most,
+                    max_msg_size=most + 1,  # which it refuses
                     decode_text=False,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_PATIENCE),
                 )
+                return cast("ServersSocket", socket)
         except TimeoutError:
             raise UpstreamSilent("no answer to the handshake in time") from None
         except aiohttp.WSServerHandshakeError as error:

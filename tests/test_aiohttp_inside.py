@@ -15,8 +15,8 @@ import gateway
 from gateway import aiohttp_inside
 from gateway.aiohttp_inside import (
     PARSER,
+    CallersSocket,
     Handler,
-    NamelessSocket,
     ParserMissing,
     asks_for_upgrade,
     break_body,
@@ -189,10 +189,10 @@ async def test_a_request_that_cannot_be_read_is_queued_as_an_error() -> None:
 
 
 async def test_a_connection_that_was_upgraded_reads_no_requests_and_is_not_idle() -> None:
-    sockets: list[NamelessSocket] = []
+    sockets: list[CallersSocket] = []
 
     async def accept(incoming: web.BaseRequest) -> web.StreamResponse:
-        sockets.append(NamelessSocket(protocol="a", heartbeat=None))
+        sockets.append(CallersSocket(protocol="a", heartbeat=None))
         await sockets[0].prepare(incoming)
         await sockets[0].receive()
         return sockets[0]

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import aiohttp
@@ -13,7 +13,10 @@ from aiohttp import WSMsgType, web
 from gateway.caller import Limits, Timeouts
 from gateway.exchange import Flag
 from gateway.policy import Allow, Decision, Deny, Request
+from gateway.router import Route
+from gateway.upstreams import UpstreamOptions
 from tests.fakes import NOON, FakeClock
+from tests.rfc.test_websocket import BINARY, TEXT, End, Frame, ends
 from tests.servers import GOOD, ROUTE, Running, Says, bearer, gateway, play, recording_upstream, request
 
 pytestmark = pytest.mark.usefixtures("lane")
@@ -223,6 +226,74 @@ async def test_a_websocket_ends_with_its_token() -> None:
             while not running.exchanges:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.01)
         assert running.exchanges[0].flag is Flag.TOKEN_ENDED
+
+
+@asynccontextmanager
+async def raw_tunnel(*routes: Route[str]) -> AsyncIterator[tuple[End, End, Running]]:
+    """Both ends of a WebSocket, which read nothing unless they are told to."""
+    async with ends(*routes) as (caller, upstream, running):
+        for end in (caller, upstream):
+            end.reader._limit = 1024  # type: ignore[attr-defined]  # what a reader takes of its own accord
+        yield caller, upstream, running
+
+
+async def pour(end: End) -> int:
+    """Send messages until the other side takes no more; how many bytes that were."""
+    octets = Frame(BINARY, b"\0" * 65_536).octets(end.masks)
+    sent, before = 0, -1
+    while sent != before:
+        before = sent
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                while sent < 50_000_000:
+                    end.writer.write(octets)
+                    await end.writer.drain()
+                    sent += 65_536
+    return sent
+
+
+@pytest.mark.case("C249")
+@pytest.mark.parametrize("direction", ["to the upstream", "to the caller"])
+async def test_neither_end_of_a_websocket_is_sent_faster_than_it_takes(direction: str) -> None:
+    async with raw_tunnel() as (caller, upstream, _):
+        source, sink = (caller, upstream) if direction == "to the upstream" else (upstream, caller)
+        poured = await pour(source)
+        assert poured < 30_000_000
+        # The other way is free meanwhile.
+        sink.send(Frame(TEXT, b"still here"))
+        assert await source.receive() == (TEXT, b"still here")
+        for _ in range(poured // 65_536):
+            assert len((await sink.receive())[1]) == 65_536
+
+
+@pytest.mark.parametrize("direction", ["to the upstream", "to the caller"])
+async def test_a_websocket_ends_with_its_token_whoever_takes_nothing(direction: str) -> None:
+    async with raw_tunnel(replace(ROUTE, chain=until(1))) as (caller, upstream, running):
+        source, sink = (caller, upstream) if direction == "to the upstream" else (upstream, caller)
+        pouring = asyncio.ensure_future(pour(source))
+        async with asyncio.timeout(5):
+            while not running.exchanges:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+        assert running.exchanges[0].flag is Flag.TOKEN_ENDED
+        (target,) = running.gateway.runtime.router.routes[0].upstream._targets
+        assert target.tunnels == 0
+        pouring.cancel()
+        with suppress(ConnectionError):
+            while await sink.reader.read(65_536):
+                pass
+
+
+async def test_a_websocket_may_be_silent_for_longer_than_any_answer() -> None:
+    echo = Echo()
+    async with serving(echo) as url:
+        options = UpstreamOptions(targets=(url,), response_timeout=0.1, idle_timeout=0.1, keep_alive=0.1)
+        async with (
+            gateway(options, timeouts=Timeouts(head=0.1, body=0.1, keep_alive=0.1)) as running,
+            connected(running) as socket,
+        ):
+            await asyncio.sleep(0.8)
+            await socket.send_str("still here")
+            assert await socket.receive_str() == "still here"
 
 
 async def test_a_token_without_an_end_sets_no_timer() -> None:
