@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 GIVES_UP_AFTER = 3
 """Clients in a row whose provider does not answer: the others of that provider would only wait as long."""
+SEVERAL = 3
+"""Clients of one provider that are not all deleted there between two comparisons, as far as we would bet on it."""
 YEAR = 366 * 86_400.0
 
 
@@ -36,13 +38,19 @@ class Comparison:
         self._by = by
         self._repair = repair
         self._silent: dict[str, int] = {}
+        self._gone: dict[str, Client] = {}
+        """By our id: those that their provider does not know."""
+        self._there: set[str] = set()
+        """The providers that knew one of theirs."""
 
     async def run(self, provider: str | None = None) -> tuple[Drift, ...]:
         """What is wrong. Raises `Unavailable` when the store cannot be read."""
         found = []
         async for client in self._clients(provider):
             if self._silent.get(client.provider, 0) < GIVES_UP_AFTER:
-                found.extend(await self._compare(client))
+                found.extend(await self._compare(client, self._look))
+        for client in self._gone.values():
+            found.extend(await self._compare(client, self._put_back))
         return tuple(found)
 
     async def _clients(self, provider: str | None) -> AsyncIterator[Client]:
@@ -56,12 +64,12 @@ class Comparison:
                     break
                 after = str(page.next)
 
-    async def _compare(self, listed: Client) -> list[Drift]:
+    async def _compare(self, listed: Client, look: Callable[[Client], Awaitable[list[Drift]]]) -> list[Drift]:
         if listed.provider not in self._office.registrars or not _is_of_interest(listed):
             return []
         try:
             async with self._office.alone_with(listed.id) as client:
-                found = await self._look(client)
+                found = await look(client)
         except Unavailable as error:
             self._silent[listed.provider] = self._silent.get(listed.provider, 0) + 1
             return [self._drift(listed, Kind.UNREACHABLE, error.code)]
@@ -113,7 +121,9 @@ class Comparison:
             return await self._look_at_expiry(client)
         now = await registrar.read(kept)
         if now is None:
-            return [await self._put_back(client)]
+            self._gone[client.id] = client
+            return []
+        self._there.add(client.provider)
         metadata = await self._told(client)
         changed = changes(metadata, kept, now)
         if is_newer(kept, now) or (changed and self._repair):
@@ -136,14 +146,28 @@ class Comparison:
             await keep(office, client, updated, self._by, "client.updated")
         return self._drift(client, Kind.CHANGED_THERE, detail, repaired=True)
 
-    async def _put_back(self, client: Client) -> Drift:
-        """Its provider no longer knows it."""
-        if self._repair and self._options.deleted_there == "revoke":
+    async def _put_back(self, client: Client) -> list[Drift]:
+        """Its provider no longer knows it; unless somebody saw to it meanwhile."""
+        if client.state is not ClientState.REGISTERED or client.client_id != self._gone[client.id].client_id:
+            return []
+        if not self._repair:
+            return [self._drift(client, Kind.DELETED_THERE)]
+        if not self._is_believed(client.provider):
+            return [self._drift(client, Kind.DELETED_THERE, "so are all others: is it they, or the provider?")]
+        if self._options.deleted_there == "revoke":
             ended = await end(self._office, replace(client, manageable=False), self._by, "deleted at the provider")
             await spread_all(self._office, ended)
-        elif self._repair:
+        else:
             await register_anew(self._office, client, self._by, await self._told(client))
-        return self._drift(client, Kind.DELETED_THERE, repaired=self._repair)
+        return [self._drift(client, Kind.DELETED_THERE, repaired=True)]
+
+    def _is_believed(self, provider: str) -> bool:
+        """Whether clients are gone, as far as the gateway may judge by itself.
+
+        A proxy that leads astray, or a database that is not there, knows no client at all: that ends no contracts.
+        """
+        gone = sum(client.provider == provider for client in self._gone.values())
+        return self._by != GATEWAY or provider in self._there or gone < SEVERAL
 
     async def _look_at_expiry(self, client: Client) -> list[Drift]:
         at, now = client.secret_expires_at, self._office.clock.time()

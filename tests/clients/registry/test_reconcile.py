@@ -38,8 +38,8 @@ async def failing(tmp_path: Path, idp: DemoProvider, clock: FakeClock) -> AsyncI
         yield here, faults
 
 
-async def _mine(registry: Registry) -> Client:
-    agreement = await registry.ask(SHOP, api="profile", accepted_terms=True, by=ADA)
+async def _mine(registry: Registry, name: str = "Shop") -> Client:
+    agreement = await registry.ask(replace(SHOP, client_name=name), api="profile", accepted_terms=True, by=ADA)
     return await registry.client(agreement.client, by=ADA)
 
 
@@ -59,6 +59,31 @@ async def test_a_client_that_is_gone_there_is_reported_and_with_repair_ended_her
     assert here.contract(client, "profile") is None
     assert (await here.registry.client(client.id, by=ADA)).state is ClientState.DELETED
     assert await here.registry.reconcile(by=OPERATOR) == ()
+
+
+async def test_a_provider_that_knows_nobody_any_more_ends_nothing_by_itself(here: Opened) -> None:
+    registry = here.made(here.store, here.registrars, None, Reconciling(repair=True))
+    mine = [await _mine(registry, f"Shop {number}") for number in range(3)]
+    kept = dict(here.idp.clients)
+    for client in mine:
+        here.idp.delete_client(str(client.client_id))
+    found = await registry.reconcile_once()
+    assert {(drift.kind, drift.repaired) for drift in found} == {(Kind.DELETED_THERE, False)}
+    assert all(here.contract(client, "profile") is not None for client in mine)
+    # One of them is there: then the others are gone indeed.
+    here.idp.clients[str(mine[0].client_id)] = kept[str(mine[0].client_id)]
+    here.clock.move(Reconciling().interval)
+    found = await registry.reconcile_once()
+    assert [(drift.client, drift.repaired) for drift in found] == [(client.id, True) for client in mine[1:]]
+    await registry.close()
+
+
+async def test_an_operator_says_that_all_are_gone(here: Opened) -> None:
+    mine = [await _mine(here.registry, f"Shop {number}") for number in range(3)]
+    for client in mine:
+        here.idp.delete_client(str(client.client_id))
+    found = await here.registry.reconcile(by=OPERATOR, repair=True)
+    assert [drift.repaired for drift in found] == [True, True, True]
 
 
 async def test_a_client_that_is_gone_there_is_registered_anew_where_that_is_wished(here: Opened) -> None:
