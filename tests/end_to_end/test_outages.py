@@ -17,7 +17,12 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
+from pydantic import SecretStr
 
+from gateway.clients.store.opening import open_store
+from gateway.clients.store.options import StoreOptions
+from gateway.clients.store.sealing import new_key
+from gateway.clock import SystemClock
 from gateway.demo.listening import bind
 from tests.clients.postgresql import PostgreSQL
 from tests.end_to_end.processes import one_connection_each
@@ -234,6 +239,31 @@ async def heals(site: Site, come: Callable[[], Awaitable[None] | None]) -> None:
 
     await until(are_known, "the contracts are not known")
     await granted(site, await site.signed_in("ada"), await site.signed_in(OWNER))
+
+
+async def test_a_database_of_somebody_else_that_comes_late_is_told_of_and_can_be_put_right(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "later", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    await make_store(elsewhere / "store.db", new_key())
+    async with (
+        demo_provider() as at,
+        running_site(at, tmp_path, f"sqlite:///{folder}/store.db", change=impatient, workers=2) as site,
+    ):
+        elsewhere.rename(folder)
+        # By each worker.
+        await site.gateway.until_logged("None of the configured encryption keys opens this database", 2)
+        ada = await site.visitor()
+        assert is_a_page(await ada.comes_back_as("ada"))
+        assert "Traceback" not in site.gateway.stderr
+        folder.rename(elsewhere)
+        await heals(site, folder.mkdir)
+
+
+async def make_store(file: Path, key: str) -> None:
+    """A store that this key opens."""
+    options = StoreOptions(url=SecretStr(f"sqlite:///{file}"), encryption_keys=(SecretStr(key),))
+    async with open_store(options, SystemClock()) as store:
+        await store.clients()
 
 
 # The provider

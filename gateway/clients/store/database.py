@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.clients.store import Unusable
-from gateway.clients.store.faults import from_asyncpg, translated
+from gateway.clients.store.faults import from_asyncpg, translated, unavailable
 from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.urls import PostgresServer, SqliteFile, parse_url
 
@@ -50,11 +50,23 @@ class Database:
                 await self._prepare(self)
                 self._prepared = True
 
+    async def _prepare_late(self) -> None:
+        """A database that was away when it was opened. What an operator has to put right about it, comes true then.
+
+        Nobody ends because of it any more: it is away, for whoever uses it, and the log says why.
+        """
+        try:
+            await self.prepare()
+        except Unusable as error:
+            # A file that is put in its place is found by new connections only.
+            await self._engine.dispose()
+            raise unavailable() from error
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that reads. Raises `Unavailable`."""
         if not self._prepared:
-            await self.prepare()
+            await self._prepare_late()
         async with self.connected(writes=False) as connection:
             yield connection
 
@@ -62,7 +74,7 @@ class Database:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: committed at the end, undone after any exception. Raises `Unavailable`."""
         if not self._prepared:
-            await self.prepare()
+            await self._prepare_late()
         async with self.connected(writes=True) as connection:
             yield connection
             with translated():

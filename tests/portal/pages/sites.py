@@ -78,12 +78,17 @@ class Somebody:
 
     async def signs_in(self, name: str) -> "Somebody":
         """By the page of the demo provider, under that name."""
+        answer = await self.comes_back_as(name)
+        assert answer.status == 200, answer.text
+        return self
+
+    async def comes_back_as(self, name: str) -> Answer:
+        """What the portal shows to somebody who comes from that page."""
         async with self._session.get(self.origin + "/sign-in") as page:
             url = page.url
         async with self._session.post(url, data={"name": name, "decision": "allow"}) as response:
-            assert response.status == 200, await response.text()
-            assert str(response.url).startswith(self.origin)
-        return self
+            assert str(response.url).startswith(self.origin), await response.text()
+            return await _answer(response)
 
     def cookies(self) -> list[dict[str, str]]:
         """For another browser."""
