@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from gateway.clients.store import Usage
 from gateway.clients.store.tables import is_name
@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 MOST = 50_000
 """Counts that wait while the store is away: clients times APIs times outcomes. What is beyond is not counted."""
 ALLOWED = "allowed"
+Key: TypeAlias = tuple[int, str, str, str, str]
+"""Hour, provider, client, API, outcome."""
 
 
 class Keeps(Protocol):
@@ -30,22 +32,25 @@ class Tally:
         self._store = store
         self._dropped = dropped
         self._every = every
-        self._calls: dict[tuple[int, str, str, str, str], int] = {}
+        self._calls: dict[Key, int] = {}
 
     def count(self, exchange: Exchange) -> None:
         """Count one. What no client is known of is nobody's usage."""
         if not exchange.client_id:
             return
         code = ALLOWED if exchange.result == "allow" else exchange.code
-        key = (int(exchange.received_at // 3600), exchange.provider, exchange.client_id, exchange.api, code)
+        self._add((int(exchange.received_at // 3600), exchange.provider, exchange.client_id, exchange.api, code), 1)
+
+    def _add(self, key: Key, number: int) -> None:
         calls = self._calls
         if key in calls:
-            calls[key] += 1
+            calls[key] += number
         # What the store could not keep would keep it from keeping the others as well.
-        elif len(calls) < MOST and is_name(exchange.client_id):
-            calls[key] = 1
+        elif len(calls) < MOST and is_name(key[2]):
+            calls[key] = number
         else:
-            self._dropped()
+            for _ in range(number):
+                self._dropped()
 
     async def flush(self) -> None:
         """Hand over what was counted. Raises `Unavailable`; then it is kept for the next time."""
@@ -55,9 +60,9 @@ class Tally:
         try:
             await self._store.add_usage(_rows(taken))
         except Unavailable:
-            for key, calls in self._calls.items():
-                taken[key] = taken.get(key, 0) + calls
-            self._calls = taken
+            meanwhile, self._calls = self._calls, taken
+            for key, calls in meanwhile.items():
+                self._add(key, calls)
             raise
 
     async def run(self) -> None:
@@ -74,7 +79,7 @@ class Tally:
             log.warning("usage waits for the store: %s", failure.code)
 
 
-def _rows(calls: dict[tuple[int, str, str, str, str], int]) -> list[Usage]:
+def _rows(calls: dict[Key, int]) -> list[Usage]:
     return [
         Usage(hour=hour, provider=provider, client_id=client_id, api=api, code=code, calls=number)
         for (hour, provider, client_id, api, code), number in calls.items()
