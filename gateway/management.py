@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.clients import ClientKey
-from gateway.clients.catalogue import Catalogue
+from gateway.clients.catalogue import Api, Catalogue
 from gateway.clients.office import LEASED_FOR
 from gateway.clients.posting import open_notices
 from gateway.clients.registration.registrar import Registrar, open_registrar
@@ -35,11 +35,17 @@ class Managed:
 
 
 def offered(settings: Settings) -> Catalogue:
-    """The APIs whose clients can be registered, and the tiers. Raises OSError when a file of it cannot be read."""
+    """The APIs that want tokens, and the tiers. Raises OSError when a file of it cannot be read.
+
+    Where a provider registers no clients, its APIs are not listed: operators adopt clients, and give them contracts.
+    """
     url = _gateway_url(settings)
     found = catalogue(settings.apis, tiers(settings.tiers), settings.routes, url)
-    apis = {name: api for name, api in found.apis.items() if settings.registration(api.provider) is not None}
-    return Catalogue(apis=apis, tiers=found.tiers)
+    return replace(found, apis={name: _listed(api, settings) for name, api in found.apis.items()})
+
+
+def _listed(api: Api, settings: Settings) -> Api:
+    return replace(api, listed=api.listed and settings.registration(api.provider) is not None)
 
 
 def _gateway_url(settings: Settings) -> str:

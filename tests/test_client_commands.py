@@ -158,6 +158,18 @@ async def test_a_client_is_adopted_with_its_record_and_whatever_it_is_called_the
         assert not {"\x1b", "\u202e", "\x07"} & set(each.output)
 
 
+async def test_clients_of_a_provider_that_registers_none_are_adopted_and_get_contracts(tokenward: Shell) -> None:
+    tokenward.config["providers"]["idp"].pop("registration")
+    adopted = await tokenward.says("clients", "adopt", "app-7", "--provider", "idp")
+    assert not adopted["manageable"]
+    asked = await tokenward.says("contracts", "ask", "app-7", "orders", "--tier", "gold", "--accept-terms")
+    assert (await tokenward.says("contracts", "approve", asked["id"]))["state"] == "active"
+    assert "provider registers clients" in (await tokenward("clients", "register", "Shop", code=1)).stderr
+    refused = await tokenward("clients", "adopt", "app-8", "--provider", "nobody", code=1)
+    assert refused.stderr == "Name a provider of the configuration: --provider idp.\n"
+    assert (await tokenward.says("clients", "adopt", "app-8"))["provider"] == "idp"
+
+
 async def test_a_record_that_is_none_is_not_repeated(tokenward: Shell) -> None:
     result = await tokenward("clients", "adopt", "legacy", "--record", "-", says="s3cret", code=1)
     assert "must be a JSON object" in result.stderr

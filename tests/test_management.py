@@ -48,8 +48,8 @@ async def managed(tmp_path: Path) -> AsyncIterator[Managed]:
         yield opened
 
 
-def test_what_is_offered_are_the_apis_whose_clients_can_be_registered() -> None:
-    assert set(offered(settings()).apis) == {"orders"}
+def test_what_is_listed_are_the_apis_whose_clients_can_be_registered_and_operators_know_all_that_want_tokens() -> None:
+    assert {name: api.listed for name, api in offered(settings()).apis.items()} == {"orders": True, "loose": False}
 
 
 def test_an_api_asks_for_the_scopes_of_all_its_routes_where_nothing_else_is_said() -> None:

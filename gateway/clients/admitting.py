@@ -1,17 +1,19 @@
 """Applications that somebody who decides brings in: registered at once, or adopted from the provider."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway.clients.authority import must_decide, named, same_person
 from gateway.clients.catalogue import Api
 from gateway.clients.client import Actor, Agreement, Client, ClientState, Credentials, Metadata, Person, Registered
 from gateway.clients.life import State
-from gateway.clients.mistakes import Conflict, Invalid
+from gateway.clients.mistakes import Conflict, Invalid, NotFound
 from gateway.clients.notices import one_line
 from gateway.clients.offers import check_tier, offered, with_scopes_of
 from gateway.clients.office import Office, keys_of, new_id
 from gateway.clients.registering import introduce, keep
+from gateway.clients.registration import Capabilities
+from gateway.clients.registration.registrar import as_told
 from gateway.clients.store.transaction import Transaction
 
 LONGEST = 2_000
@@ -59,12 +61,12 @@ async def adopt(
     must_decide(by)
     if await office.store.client_at(provider, client_id) is not None:
         raise Conflict("This client is kept here, or was deleted here.", "exists_already")
-    registered = await office.registrar(provider).adopt(
-        client_id,
-        client_secret=client_secret,
-        registration_client_uri=registration_client_uri,
-        registration_access_token=registration_access_token,
-    )
+    told = {
+        "client_secret": client_secret,
+        "registration_client_uri": registration_client_uri,
+        "registration_access_token": registration_access_token,
+    }
+    registered = await _taken_over(office, provider, client_id, told)
     adopted = _adopted(office, provider, registered, owner)
     async with office.store.begin() as transaction:
         await transaction.add_client(adopted)
@@ -75,18 +77,32 @@ async def adopt(
     return adopted
 
 
+async def _taken_over(office: Office, provider: str, client_id: str, told: Mapping[str, str | None]) -> Registered:
+    """The client as its provider says, and where that registers none, as it was told."""
+    registrar = office.registrars.get(provider)
+    if registrar is not None:
+        return await registrar.adopt(client_id, **told)
+    if all(api.provider != provider for api in office.catalogue.apis.values()):
+        raise NotFound("provider of an API")
+    return as_told(client_id, "", **told)
+
+
 def metadata_of(registered: Registered) -> Metadata:
     """What a provider says of a client, in our words; where it says nothing, what RFC 7591, 2 takes for granted.
 
     Whoever wrote it there did not have to pass our checks: of texts, what is shown as it reads is taken.
     """
     reply = registered.reply
+    redirect_uris = _words(reply.get("redirect_uris"))
+    # RFC 7591, 2: "If omitted, the default behavior is that the client will use only the "authorization_code" Grant
+    # Type." Without a redirect URI nobody can use that.
+    usual = "authorization_code" if redirect_uris else "client_credentials"
     method = _words(reply.get("token_endpoint_auth_method"))
     return Metadata(
         client_name=_text(reply.get("client_name")) or registered.credentials.client_id,
         client_uri=_text(reply.get("client_uri")) or None,
-        redirect_uris=_words(reply.get("redirect_uris")),
-        grant_types=_words(reply.get("grant_types")) or ("authorization_code",),
+        redirect_uris=redirect_uris,
+        grant_types=_words(reply.get("grant_types")) or (usual,),
         token_endpoint_auth_method=method[0] if method else "client_secret_basic",
         scopes=_scopes(reply.get("scope")),
         contacts=_words(reply.get("contacts")),
@@ -174,7 +190,8 @@ def _contract(office: Office, client: Client, api: Api, tier: str | None, by: Ac
 
 
 def _adopted(office: Office, provider: str, registered: Registered, owner: Person | None) -> Client:
-    capabilities = office.registrar(provider).capabilities_of(registered)
+    registrar = office.registrars.get(provider)
+    capabilities = Capabilities() if registrar is None else registrar.capabilities_of(registered)
     now = office.clock.time()
     return Client(
         id=new_id(),

@@ -128,9 +128,9 @@ async def _at_provider(office: Office, client: Client, api: str, by: Actor) -> t
         return *await introduce(office, client, metadata, by), "client.registered"
     registered = await office.registered(client)
     known = registered.reply.get("scope")
-    registrar = office.registrar(client.provider)
     if not isinstance(known, str) or set(metadata.scopes) <= set(known.split()):
         return None
+    registrar = office.registrar(client.provider)
     if not registrar.capabilities_of(registered).update:
         return None
     return client, await registrar.update(registered, metadata), "client.updated"

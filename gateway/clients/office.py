@@ -55,7 +55,7 @@ class Office:
         """Raises `Conflict` where the configuration has no registration for the provider."""
         found = self.registrars.get(provider)
         if found is None:
-            raise Conflict("Clients of this provider are not registered here.", "not_manageable")
+            raise Conflict("Clients of this provider are not registered from here: do it there.", "not_manageable")
         return found
 
     async def client(self, id_: str, by: Actor) -> Client:

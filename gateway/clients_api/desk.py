@@ -59,7 +59,6 @@ class Desk:
 
     async def adopt(self, body: bodies.AdoptBody) -> ClientView:
         """One that exists at its provider."""
-        self._registrar(body.provider)
         client = await self._registry.adopt(
             body.provider,
             body.client_id,

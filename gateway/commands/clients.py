@@ -121,7 +121,7 @@ def adopt(
 
     async def body() -> AdoptBody:
         told = printing.record(record)
-        return AdoptBody(provider=_provider(config, provider), client_id=client_id, owner=_person(owner), **told)
+        return AdoptBody(provider=_adopting(config, provider), client_id=client_id, owner=_person(owner), **told)
 
     asked = tried(body)
     _put(work(config, lambda desk: desk.adopt(asked)), form)
@@ -251,6 +251,18 @@ def _chosen(
     texts = {"description": description, "client_uri": uri, "token_endpoint_auth_method": method}
     chosen |= {name: each or None for name, each in texts.items() if each is not None}
     return chosen | ({"scope": " ".join(scopes)} if scopes else {})
+
+
+def _adopting(config: Path, named: str | None) -> str:
+    """The provider that is meant, which need not register clients. Raises `Mistaken`."""
+    from gateway.commands.working import Mistaken, with_store
+
+    known = list(with_store(config)[0].providers)
+    if named is None:
+        return known[0] if len(known) == 1 else _provider(config, named)
+    if named not in known:
+        raise Mistaken(f"Name a provider of the configuration: --provider {' or '.join(known)}.")
+    return named
 
 
 def _provider(config: Path, named: str | None) -> str:

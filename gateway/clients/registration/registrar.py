@@ -14,6 +14,7 @@ from gateway.clients.registration.documents import registration_document, update
 from gateway.clients.registration.endpoints import Endpoints
 from gateway.clients.registration.management import (
     UNMANAGEABLE,
+    Place,
     is_gone,
     is_manageable,
     not_manageable,
@@ -99,8 +100,7 @@ class Registrar:
         Keep what comes back: some providers give a new registration access token with every answer. Raises `Conflict`
         (code `not_manageable`).
         """
-        endpoint = await self._endpoints.registration()
-        place = place_of(registered, self._registration, endpoint)
+        place, endpoint = await self._place(registered)
         reply = await self._ask.at(place, "GET")
         if is_gone(reply, place):
             return None
@@ -114,7 +114,7 @@ class Registrar:
         Raises `Invalid` when the provider does not take the metadata, `Conflict` (code `not_manageable`, or
         `unknown_there` when the client is not there any more).
         """
-        return await self._put(registered, metadata, keep_secret=True)
+        return await self._put(registered, self._checked(metadata), keep_secret=True)
 
     async def delete(self, registered: Registered) -> None:
         """Delete a client (RFC 7592, 2.3). One that is not there any more is deleted.
@@ -123,7 +123,7 @@ class Registrar:
         """
         if not self._registration.delete:
             raise not_manageable("The configuration says not to delete clients at this provider.")
-        place = place_of(registered, self._registration, await self._endpoints.registration())
+        place, _ = await self._place(registered)
         reply = await self._ask.at(place, "DELETE")
         if reply.status not in (200, 202, 204) and not is_gone(reply, place):
             refused_management(reply, place, self._secrets(registered))
@@ -136,9 +136,10 @@ class Registrar:
         """
         if metadata.token_endpoint_auth_method in WITHOUT_SECRET:
             raise mistakes.Conflict("A public client has no secret.", code="cannot_rotate")
-        secrets_url = self._secrets_url(registered, await self._endpoints.registration())
+        secrets_url = await self._secrets_url(registered)
         if secrets_url is not None:
             return await self._add_secret(registered, secrets_url)
+        # Nothing is chosen here: a client that was adopted may be as nobody could have it registered.
         updated = await self._put(registered, metadata, keep_secret=False)
         if updated.credentials.client_secret == registered.credentials.client_secret:
             raise SecretStays(updated)
@@ -146,7 +147,7 @@ class Registrar:
 
     async def end_overlap(self, registered: Registered) -> None:
         """Let the old secrets be good no more. Does nothing where a client has one secret only."""
-        secrets_url = self._secrets_url(registered, await self._endpoints.registration())
+        secrets_url = await self._secrets_url(registered)
         if secrets_url is not None:
             await remove_others(self._ask, secrets_url, registered)
 
@@ -162,15 +163,15 @@ class Registrar:
 
         Raises `Invalid` when what was told cannot be, `NotFound` when the provider does not know the client.
         """
-        endpoint = await self._endpoints.registration()
-        told = {
-            "client_id": client_id,
-            "client_secret": client_secret,
-            "registration_client_uri": registration_client_uri,
-            "registration_access_token": registration_access_token,
-        }
-        _check_told(told, endpoint)
-        record = known({name: value for name, value in told.items() if value is not None}, endpoint)
+        is_asked = registration_client_uri is not None or self._registration.client_url is not None
+        record = as_told(
+            client_id,
+            # Where nothing is asked, the provider need not be one that registers clients.
+            await self._endpoints.registration() if is_asked else "",
+            client_secret=client_secret,
+            registration_client_uri=registration_client_uri,
+            registration_access_token=registration_access_token,
+        )
         if not self.capabilities_of(record).read:
             return record
         found = await self.read(record)
@@ -187,16 +188,24 @@ class Registrar:
         why = f"The configuration of registration says {' and '.join(f'{each}: false' for each in switched_off)}."
         return Capabilities(read=True, update=changes, delete=deletes, rotate=changes, why=why if switched_off else "")
 
-    def _secrets_url(self, registered: Registered, endpoint: str) -> str | None:
+    async def _place(self, registered: Registered) -> tuple[Place, str]:
+        """Where a client is managed, and where clients are registered. Raises `Conflict` (code `not_manageable`)."""
+        if not is_manageable(registered, self._registration):
+            raise not_manageable(UNMANAGEABLE)
+        endpoint = await self._endpoints.registration()
+        return place_of(registered, self._registration, endpoint), endpoint
+
+    async def _secrets_url(self, registered: Registered) -> str | None:
         template = self._registration.secrets_url
-        return None if template is None else fill(template, endpoint, registered.credentials.client_id)
+        if template is None:
+            return None
+        return fill(template, await self._endpoints.registration(), registered.credentials.client_id)
 
     async def _put(self, registered: Registered, metadata: Metadata, *, keep_secret: bool) -> Registered:
         if not self._registration.update:
             raise not_manageable("The configuration says not to change clients at this provider.")
-        checked, endpoint = self._checked(metadata), await self._endpoints.registration()
-        place = place_of(registered, self._registration, endpoint)
-        document = update_document(checked, self._registration, registered, keep_secret=keep_secret)
+        place, endpoint = await self._place(registered)
+        document = update_document(metadata, self._registration, registered, keep_secret=keep_secret)
         reply = await self._ask.at(place, "PUT", document)
         if is_gone(reply, place):
             raise mistakes.Conflict(
@@ -206,7 +215,7 @@ class Registrar:
         if reply.status not in (200, 201):
             refused_management(reply, place, self._secrets(registered))
         updated = registered_by(reply, endpoint, registered)
-        self._tell_differences(checked, updated)
+        self._tell_differences(metadata, updated)
         return updated
 
     async def _add_secret(self, registered: Registered, url: str) -> Registered:
@@ -259,6 +268,29 @@ async def open_registrar(
             yield Registrar(provider, registration, fetch, clock, tasks)
         finally:
             await tasks.close()
+
+
+def as_told(
+    client_id: str,
+    endpoint: str,
+    /,
+    *,
+    client_secret: str | None,
+    registration_client_uri: str | None,
+    registration_access_token: str | None,
+) -> Registered:
+    """The record of a client that nobody has read; `endpoint` is where clients are registered, empty for nowhere.
+
+    Raises `Invalid` when what was told cannot be.
+    """
+    told = {
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "registration_client_uri": registration_client_uri,
+        "registration_access_token": registration_access_token,
+    }
+    _check_told(told, endpoint)
+    return known({name: value for name, value in told.items() if value is not None}, endpoint)
 
 
 def _check_told(told: dict[str, str | None], endpoint: str) -> None:

@@ -146,6 +146,20 @@ async def test_a_client_that_cannot_be_read_is_adopted_as_it_was_told() -> None:
     assert fetch.asked == []
 
 
+async def test_a_client_of_a_provider_that_registers_none_is_adopted_and_of_the_rest_it_is_said_where_to_do_it() -> (
+    None
+):
+    nowhere = Registrar(provider_at(None), Registration(), FakeFetch(), FakeClock(), Tasks())
+    adopted = await nowhere.adopt("app-7")
+    assert "there" in nowhere.capabilities_of(adopted).why
+    doings = nowhere.read(adopted), nowhere.update(adopted, MACHINE), nowhere.rotate(adopted, MACHINE)
+    for doing in (*doings, nowhere.delete(adopted)):
+        with pytest.raises(mistakes.Conflict) as refused:
+            await doing
+        assert refused.value.code == "not_manageable"
+    await nowhere.end_overlap(adopted)
+
+
 @pytest.mark.case("C293")
 @pytest.mark.parametrize(
     "uri",

@@ -11,7 +11,7 @@ from gateway.clients import Directory
 from gateway.clients.admitting import metadata_of
 from gateway.clients.client import OPERATOR, Client, ClientState, Credentials, Metadata, Registered
 from gateway.clients.life import State
-from gateway.clients.mistakes import Conflict, Invalid, NotAllowed, Refusal
+from gateway.clients.mistakes import Conflict, Invalid, NotAllowed, NotFound, Refusal
 from gateway.clients.registration.registrar import open_registrar
 from gateway.clients.registry import Registry
 from gateway.clients_api.views import client_view
@@ -102,11 +102,15 @@ async def test_a_new_secret_is_shown_by_the_rotation_alone(strict: tuple[Strict,
         await registry.reveal(client.id, by=ADA)
 
 
-async def test_a_provider_that_keeps_the_secret_says_so_and_loses_nothing(here: Opened) -> None:
+async def test_a_provider_that_keeps_the_secret_says_so_and_loses_nothing(
+    here: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
     client = await _mine(here.registry)
     with pytest.raises(Conflict) as refusal:
         await here.registry.rotate(client.id, by=ADA)
     assert refusal.value.code == "cannot_rotate"
+    # An answer that has its sentence for whoever asked is no failure of ours.
+    assert [record for record in caplog.records if record.exc_info] == []
     await here.registry.edit(client.id, WITH_A_PAGE, by=ADA)
 
 
@@ -266,6 +270,53 @@ async def test_a_client_that_only_its_id_is_known_of_gets_contracts_and_no_more(
     with pytest.raises(Conflict) as refusal:
         await here.registry.edit(adopted.id, WITH_A_PAGE, by=OPERATOR)
     assert refusal.value.code == "not_manageable"
+
+
+async def test_a_client_of_a_provider_that_registers_none_gets_contracts_and_is_blocked_when_it_is_deleted(
+    here: Opened,
+) -> None:
+    adopted = await here.registry.adopt("another", "app-7", by=OPERATOR, owner=ADA.person)
+    assert not adopted.manageable
+    asked = await here.registry.ask(adopted.id, api="elsewhere", accepted_terms=True, by=ADA)
+    await here.registry.approve(asked.id, by=OWNER)
+    assert Directory(register=here.register).contract("another", "app-7", "elsewhere") is not None
+    with pytest.raises(Conflict) as refusal:
+        await here.registry.rotate(adopted.id, by=ADA)
+    assert refusal.value.code == "not_manageable"
+    assert await here.registry.reconcile(by=OPERATOR, repair=True) == ()
+    await here.registry.delete(adopted.id, by=ADA)
+    assert Directory(register=here.register).is_blocked("another", "app-7")
+
+
+async def test_a_client_of_a_provider_that_has_no_api_here_is_not_adopted(here: Opened) -> None:
+    with pytest.raises(NotFound):
+        await here.registry.adopt("nobody", "app-7", by=OPERATOR)
+    with pytest.raises(Invalid):
+        await here.registry.adopt(
+            "another",
+            "app-7",
+            by=OPERATOR,
+            registration_client_uri="https://idp.example/register/app-7",
+            registration_access_token="rat",
+        )
+
+
+@pytest.mark.parametrize("said", [{}, {"grant_types": ["authorization_code"]}], ids=["nothing", "a grant alone"])
+async def test_an_adopted_client_without_redirect_uris_gets_a_new_secret(
+    strict: tuple[Strict, Registry], said: dict[str, object]
+) -> None:
+    server, registry = strict
+    server.clients["legacy"] = {"client_id": "legacy", "registration_access_token": "rat", **said}
+    adopted = await registry.adopt(
+        "idp",
+        "legacy",
+        by=OPERATOR,
+        registration_client_uri=f"{server.url}/register/legacy",
+        registration_access_token="rat",
+    )
+    rotated = await registry.rotate(adopted.id, by=OPERATOR)
+    assert rotated.client_secret is not None
+    assert rotated.client_secret.get_secret_value() == server.clients["legacy"]["client_secret"]
 
 
 async def test_what_the_provider_does_not_take_leaves_nothing_but_its_trace(
