@@ -14,15 +14,22 @@ NAMES = ("name", "preferred_username", "nickname")
 def person(provider: str, subject: str, claims: Mapping[str, object]) -> Person:
     """The person. An address that the provider says it has not verified is none."""
     name = next((text for claim in NAMES if (text := _clean(claims.get(claim), LONGEST_NAME))), "")
-    email = "" if claims.get("email_verified") is False else _clean(claims.get("email"), LONGEST_EMAIL)
+    email = "" if _is_unverified("email", claims) else _clean(claims.get("email"), LONGEST_EMAIL)
     return Person(provider=provider, subject=subject, name=name, email=email if _is_address(email) else "")
 
 
 def decides(owners: Owners, claims: Mapping[str, object], scopes: frozenset[str]) -> bool:
-    """Whether that makes an owner of APIs."""
+    """Whether that makes an owner of APIs. An address that somebody only says is theirs does not."""
     if owners.scopes and scopes.issuperset(owners.scopes):
         return True
-    return owners.claim is not None and not _values(claims.get(owners.claim)).isdisjoint(owners.any_of)
+    if owners.claim is None or _is_unverified(owners.claim, claims):
+        return False
+    return not _values(claims.get(owners.claim)).isdisjoint(owners.any_of)
+
+
+def _is_unverified(claim: str, claims: Mapping[str, object]) -> bool:
+    """OpenID Connect Core, 5.1: `email_verified` and `phone_number_verified`. Some providers write them as texts."""
+    return claims.get(f"{claim}_verified") in (False, "false")
 
 
 def _values(claim: object) -> frozenset[str]:

@@ -64,3 +64,10 @@ def test_all_scopes_that_are_named_are_needed() -> None:
     owners = Owners(scopes=("portal.own", "portal.see"))
     assert decides(owners, {}, frozenset({"openid", "portal.own", "portal.see"}))
     assert not decides(owners, {}, frozenset({"openid", "portal.own"}))
+
+
+@pytest.mark.parametrize(("verified", "is_owner"), [(True, True), ("true", True), (False, False), ("false", False)])
+def test_an_address_that_somebody_only_says_is_theirs_makes_no_owner(verified: object, *, is_owner: bool) -> None:
+    olga = {"email": "olga@example.com", "email_verified": verified}
+    assert decides(Owners(claim="email", any_of=("olga@example.com",)), olga, frozenset()) is is_owner
+    assert bool(person("idp", "mallory", olga).email) is is_owner
