@@ -46,6 +46,8 @@ class Target:
         self.breaker = breaker
         self.tunnels = 0
         """WebSockets, whose connections are not kept here."""
+        self.chosen = 0
+        """At which choice of the upstream's it was taken last."""
         self._judge = judge
         self._most = most
         self._now = now

@@ -90,6 +90,7 @@ class Upstream:
         self._pause = pause
         self._tls = _tls(options)
         self._targets: list[Target] = []
+        self._choices = 0
         self._sweeping: asyncio.TimerHandle | None = None
         self._stack = AsyncExitStack()
         self._share: Sharing = share or self._alone
@@ -120,8 +121,13 @@ class Upstream:
         if len(self._targets) == 1 and not tried:
             only = self._targets[0]
             return only if only.admit() else None
-        left = sorted((target for target in self._targets if target not in tried), key=lambda one: one.in_flight)
-        return next((target for target in left if target.admit()), None)
+        left = sorted((one for one in self._targets if one not in tried), key=lambda one: (one.in_flight, one.chosen))
+        chosen = next((target for target in left if target.admit()), None)
+        if chosen is not None:
+            # Of those that are equally free, the one is next that was not asked for longest.
+            self._choices += 1
+            chosen.chosen = self._choices
+        return chosen
 
     def health(self) -> Iterator[tuple[str, bool]]:
         """Each target, and whether requests go there."""

@@ -171,6 +171,20 @@ async def test_a_websocket_to_nobody_is_a_bad_gateway() -> None:
         assert refusal.value.status == 502
 
 
+async def test_a_websocket_counts_among_the_requests_of_its_target() -> None:
+    echo = Echo()
+    async with (
+        serving(echo) as url,
+        recording_upstream() as other,
+        gateway(UpstreamOptions(targets=(url, other.url))) as running,
+        connected(running) as socket,
+    ):
+        await socket.send_str("here")
+        assert await socket.receive_str() == "here"
+        assert [(await running.ask(GET)).status for _ in range(3)] == [200] * 3
+        assert len(other.requests) == 3
+
+
 async def test_subprotocols_that_nobody_speaks_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     echo = Echo()
     offered = ("bearer.s3cret",)

@@ -6,6 +6,7 @@ import resource
 import socket
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,60 @@ async def test_the_target_with_the_fewest_requests_is_asked() -> None:
                 assert (await running.ask(GET)).status == 200
             assert (len(one.requests), len(other.requests)) == (1, 3)
             streaming.close()
+
+
+async def test_targets_that_are_equally_free_take_turns() -> None:
+    async with recording_upstream() as one, recording_upstream() as two, recording_upstream() as three:
+        servers = (one, two, three)
+        async with gateway(UpstreamOptions(targets=tuple(server.url for server in servers))) as running:
+            assert [(await running.ask(GET)).status for _ in range(9)] == [200] * 9
+            assert [len(server.requests) for server in servers] == [3, 3, 3]
+
+
+async def test_more_requests_than_connections_wait_for_their_turn_and_are_all_answered() -> None:
+    async with recording_upstream() as upstream:
+        upstream.plays(play(0.01, OK))
+        async with gateway(UpstreamOptions(targets=(upstream.url,), connections=3)) as running:
+            replies = await asyncio.gather(*(running.ask(GET) for _ in range(30)))
+            assert {reply.status for reply in replies} == {200}
+            assert upstream.connections == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.0 200 OK\r\n\r\nold",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nold",
+    ],
+)
+async def test_an_upstream_of_http_1_0_is_answered_for_in_1_1_and_gets_a_new_connection_each_time(
+    answer: bytes,
+) -> None:
+    async with recording_upstream() as upstream, gateway(upstream.url) as running:
+        upstream.plays(then_close(answer))
+        caller = await running.connect()
+        for _ in range(2):
+            caller.send(GET)
+            reply = await caller.reply()
+            assert (reply.head[:12], reply.body, reply.complete) == (b"HTTP/1.1 200", b"old", True)
+        assert upstream.connections == 2
+
+
+async def test_trailers_and_interim_answers_of_an_upstream_reach_nobody() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Set-Cookie\r\n\r\n"
+    async with recording_upstream() as upstream, gateway(upstream.url) as running:
+        upstream.plays(interim + head + b"2\r\nok\r\n0\r\nSet-Cookie: a=1\r\nX-A: b\r\n\r\n", OK)
+        caller = await running.connect()
+        caller.send(GET)
+        async with asyncio.timeout(2):
+            whole = await caller.reader.readuntil(b"0\r\n\r\n")
+        assert (whole[:15], whole.endswith(b"\r\n\r\n2\r\nok\r\n0\r\n\r\n")) == (b"HTTP/1.1 200 OK", True)
+        assert not any(word in whole for word in (b"100", b"103", b"Link", b"Cookie", b"railer", b"X-A"))
+        caller.send(GET)
+        assert (await caller.reply()).body == b"ok"
+        assert upstream.connections == 1
 
 
 @pytest.mark.case("C236")
@@ -422,6 +477,25 @@ async def test_a_slow_reader_slows_the_upstream_and_nobody_else() -> None:
         assert (await running.ask(GET)).body == b"ok"
         slow.close()
         await upstream.until(lambda it: it.open <= 1)
+
+
+@pytest.mark.case("C249")
+async def test_an_upstream_that_takes_nothing_slows_the_caller_and_nobody_else() -> None:
+    async with recording_upstream() as upstream, gateway(upstream.url) as running:
+        upstream.reads_body = False
+        upstream.plays(play(30.0), OK)
+        before, written = peak(), 0
+        caller = await running.connect()
+        caller.send(request("PUT", "/", "Content-Length: 1000000000"))
+        with suppress(TimeoutError):
+            while written < 100_000_000:
+                caller.send(b"a" * 65_536)
+                async with asyncio.timeout(0.5):
+                    await caller.writer.drain()
+                written += 65_536
+        assert written < 50_000_000
+        assert peak() - before < 32_000_000
+        assert (await running.ask(GET)).body == b"ok"
 
 
 @pytest.mark.case("C246")
