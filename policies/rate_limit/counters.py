@@ -22,6 +22,8 @@ Taken: TypeAlias = list[Left] | Left
 
 MOST_COUNTERS = 200_000
 """Each is a client's window; beyond, the counter that was used least recently starts anew."""
+SET_BACK = 60.0
+"""Seconds that a window may seem to last too long: who waited for a decision was received earlier than others."""
 MOMENT = 0.001
 """Seconds: what has to fall below a bound is not below it yet when it reaches it."""
 
@@ -39,6 +41,7 @@ class Counts(Protocol):
 @dataclass(slots=True)
 class _Counter:
     count: int
+    began_at: float
     ends_at: float
 
 
@@ -59,19 +62,24 @@ class _Memory(Storage, SlidingWindowCounterSupport, TimestampedSlidingWindow):
         return ValueError
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        counter = self._counters.get(key)
+        counter = self._counter(key)
         if counter is None:
-            counter = self._counters[key] = _Counter(0, self.now + expiry)
+            counter = self._counters[key] = _Counter(0, self.now, self.now + expiry)
         counter.count += amount
         return counter.count
 
     def get(self, key: str) -> int:
-        counter = self._counters.get(key)
+        counter = self._counter(key)
         return 0 if counter is None else counter.count
 
     def get_expiry(self, key: str) -> float:
-        counter = self._counters.get(key)
+        counter = self._counter(key)
         return self.now if counter is None else counter.ends_at
+
+    def _counter(self, key: str) -> _Counter | None:
+        """A window that begins in the future was begun before the clock was set back: nobody is to wait for it."""
+        counter = self._counters.get(key)
+        return None if counter is None or counter.began_at - self.now > SET_BACK else counter
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         before, weight, count, _ = self.get_sliding_window(key, expiry)

@@ -246,3 +246,12 @@ async def test_of_two_limits_of_one_window_the_narrower_holds(sharing: FakeShari
     policy = await opened(RateLimit(), sharing, tiers={"odd": tier})
     outcomes = [await decided(policy, request(principal(tier="odd"))) for _ in range(3)]
     assert [type(each) for each in outcomes] == [Allow, Allow, Deny]
+
+
+@pytest.mark.parametrize("window", ["fixed", "sliding"])
+async def test_a_clock_that_is_set_back_keeps_nobody_out(sharing: FakeSharing, window: Strategy) -> None:
+    policy = await opened(RateLimit(window=window), sharing)
+    outcomes = [await decided(policy, request(principal(), at=7200)) for _ in range(3)]
+    assert [type(each) for each in outcomes] == [Allow, Allow, Deny]
+    outcomes = [await decided(policy, request(principal(), at=0)) for _ in range(3)]
+    assert [type(each) for each in outcomes] == [Allow, Allow, Deny]
