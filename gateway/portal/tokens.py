@@ -144,9 +144,9 @@ def _check_common(claims: Claims, expected: Expected, now: float) -> None:
     if not now - OLDEST - LEEWAY <= issued_at <= now + LEEWAY:
         raise Doubtful("issued_at")
     # 9: "The current time MUST be before the time represented by the exp Claim."
-    if now >= expires_at + LEEWAY:
+    if now - LEEWAY >= expires_at:
         raise Doubtful("expired")
-    if "nbf" in claims and now < _seconds(claims, "nbf") - LEEWAY:
+    if "nbf" in claims and now + LEEWAY < _seconds(claims, "nbf"):
         raise Doubtful("not_before")
 
 

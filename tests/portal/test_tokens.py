@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
-from gateway.portal.tokens import Doubtful, KeyUnknown, verify
+from gateway.portal.tokens import Doubtful, Expected, KeyUnknown, Signed, check_id_token, verify
 from gateway.settings.portal import ALGORITHMS
 from tests.portal.fake_provider import KEY, jwk_of
 
@@ -133,3 +133,15 @@ def test_no_refusal_repeats_the_token() -> None:
         verify(token, [jwk_of(KEY, "one")], ALL)
     assert token[:12] not in repr(doubt.value)
     assert doubt.value.__cause__ is None
+
+
+@pytest.mark.parametrize("far", [10**400, -(10**400), 1e308])
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+def test_a_time_beyond_all_times_is_compared_or_doubted(name: str, far: float) -> None:
+    expected = Expected(issuer="i", client_id="c", algorithms=frozenset())
+    claims = {"iss": "i", "aud": "c", "nonce": "n", "sub": "s", "iat": 100, "exp": 200, name: far}
+    try:
+        subject = check_id_token(Signed(typ="", claims=claims), expected, nonce="n", now=100.0)
+    except Doubtful:
+        subject = ""
+    assert subject == ("s" if (name, far > 0) in {("exp", True), ("nbf", False)} else "")
