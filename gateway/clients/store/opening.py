@@ -90,7 +90,7 @@ async def _unlock(database: Database, seal: Seal) -> None:
             row: Mapping[str, Any] = (await connection.execute(ledger.read())).mappings().one()
     if not row["sealed_key"]:
         row = await _lock(database, seal)
-    _check_keys(seal, ledger.from_row(row))
+    check_keys(seal, ledger.from_row(row))
 
 
 async def _lock(database: Database, seal: Seal) -> Mapping[str, Any]:
@@ -106,7 +106,8 @@ async def _lock(database: Database, seal: Seal) -> Mapping[str, Any]:
     return row
 
 
-def _check_keys(seal: Seal, found: Ledger) -> None:
+def check_keys(seal: Seal, found: Ledger) -> None:
+    """Raises `Unusable` (code `wrong_key`) when they are another database's."""
     try:
         seal.open(found.sealed_key, ledger.SEALED_FOR)
     except SealBroken as error:
