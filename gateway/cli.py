@@ -65,12 +65,33 @@ def check(config: ConfigFile = DEFAULT, form: Shape = Format.TEXT) -> None:
 
 
 @app.command()
-def doctor(config: ConfigFile = DEFAULT, form: Shape = Format.TEXT) -> None:
-    """Try everything that a configuration needs: providers, credentials, keys, clocks, certificates, upstreams."""
-    from gateway.clock import SystemClock
-    from gateway.doctor import as_json, as_text, examine
+def doctor(
+    config: ConfigFile = DEFAULT,
+    form: Shape = Format.TEXT,
+    without_registration: Annotated[
+        bool, typer.Option("--without-registration", help="Register no client, not even one that is deleted again.")
+    ] = False,
+    sign_in: Annotated[bool, typer.Option("--sign-in", help="Sign in as at the portal, with a browser.")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Where that browser comes back to, on 127.0.0.1.")
+    ] = None,
+) -> None:
+    """Try everything that a configuration needs: providers, registration, sign-in, the store, upstreams."""
+    import signal
 
-    report = asyncio.run(examine(_settings(config), SystemClock()))
+    from gateway.clock import SystemClock
+    from gateway.doctor import Extent, as_json, as_text, examine
+
+    settings = _settings(config)
+    if sign_in and settings.portal is None:
+        raise typer.BadParameter("this configuration has no portal to sign in at", param_hint="--sign-in")
+    extent = Extent(registers=not without_registration, signs_in=sign_in, port=port)
+    # As Ctrl-C does it: what was registered is deleted again before the command ends.
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        report = asyncio.run(examine(settings, SystemClock(), extent=extent))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     typer.echo(as_json(report) if form is Format.JSON else as_text(report))
     raise typer.Exit(0 if report.healthy else 1)
 

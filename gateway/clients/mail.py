@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -33,25 +35,21 @@ class MailChannel:
         if not to:
             return
         message, recipients = letter(notice, self._options, to)
-        try:
-            await self._hand_over(message, recipients)
-        except aiosmtplib.SMTPResponseException as error:
-            # RFC 5321, 4.2.1: 4yz is "Transient Negative Completion reply", 5yz "Permanent". The server's words may
-            # repeat what we said: only its number is told.
-            refusal = Unavailable if 400 <= error.code < 500 else Undeliverable
-            raise refusal(f"the mail server answered {error.code}") from None
-        except aiosmtplib.SMTPRecipientsRefused:
-            raise Undeliverable("the mail server knows none of the recipients") from None
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise Unavailable(f"the mail server cannot be used ({type(error).__name__})") from None
+        with _translated():
+            async with self._connection() as server:
+                sender = _address(self._options.sender).addr_spec
+                await server.send_message(message, sender=sender, recipients=recipients)
 
-    async def _hand_over(self, message: EmailMessage, recipients: list[str]) -> None:
+    async def greet(self) -> None:
+        """Connect as for a notice, and log in where there is a user; nothing is sent. Raises as `send` does."""
+        with _translated():
+            async with self._connection():
+                pass
+
+    def _connection(self) -> aiosmtplib.SMTP:
         options = self._options
         secret = options.password
-        await aiosmtplib.send(
-            message,
-            sender=_address(options.sender).addr_spec,
-            recipients=recipients,
+        return aiosmtplib.SMTP(
             hostname=options.host,
             port=options.port,
             username=options.username,
@@ -63,6 +61,22 @@ class MailChannel:
             start_tls=options.security == "starttls",
             tls_context=None if options.security == "none" else self._tls,
         )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Around a conversation with the mail server."""
+    try:
+        yield
+    except aiosmtplib.SMTPResponseException as error:
+        # RFC 5321, 4.2.1: 4yz is "Transient Negative Completion reply", 5yz "Permanent". The server's words may
+        # repeat what we said: only its number is told.
+        refusal = Unavailable if 400 <= error.code < 500 else Undeliverable
+        raise refusal(f"the mail server answered {error.code}") from None
+    except aiosmtplib.SMTPRecipientsRefused:
+        raise Undeliverable("the mail server knows none of the recipients") from None
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        raise Unavailable(f"the mail server cannot be used ({type(error).__name__})") from None
 
 
 async def open_mail(options: Mail) -> MailChannel:

@@ -21,6 +21,8 @@ def examine_listening(settings: Settings, now: float) -> list[Finding]:
     """The addresses, and the certificate if there is one; `now` in seconds since the epoch. Blocks on files and DNS."""
     findings = [_address(address, "listen") for address in settings.listen]
     findings.append(_address(settings.admin.listen, "admin.listen"))
+    if settings.portal is not None:
+        findings.append(_address(settings.portal.listen, "portal.listen"))
     if settings.tls is not None:
         findings.extend(_tls(settings.tls, settings, now))
     return findings

@@ -38,7 +38,7 @@ async def mint(url: str | None, wanted: Wanted, authenticator: Authenticator, as
     heard = None
     try:
         for scopes in dict.fromkeys((" ".join(wanted.scopes), "")):
-            heard = await _ask_for_a_token(url, scopes, authenticator, ask)
+            heard = await ask_for_a_token(url, scopes, authenticator, ask)
             token = (heard.document or {}).get("access_token") if heard.status == 200 else None
             if isinstance(token, str) and token.isascii():
                 return Minted(token)
@@ -49,7 +49,8 @@ async def mint(url: str | None, wanted: Wanted, authenticator: Authenticator, as
     return Minted(why_not=f"the token endpoint answered {heard.outcome if heard else 'nothing'} to client_credentials.")
 
 
-async def _ask_for_a_token(url: str, scopes: str, authenticator: Authenticator, ask: Asking) -> Heard:
+async def ask_for_a_token(url: str, scopes: str, authenticator: Authenticator, ask: Asking) -> Heard:
+    """The answer to client credentials (RFC 6749, 4.4). Raises `Unavailable`."""
     proof = authenticator.prove(audience=url, now=ask.now)
     fields = [("grant_type", "client_credentials"), *([("scope", scopes)] if scopes else []), *proof.fields]
     return await ask("POST", url, (*FORM, *JSON, *proof.headers), urlencode(fields).encode())

@@ -27,4 +27,7 @@ def judge_demand(demand: Demand, settings: Settings, keyless: Collection[str]) -
 
 
 def _has_client(demand: Demand, settings: Settings) -> bool:
-    return any(demand.api in client.apis and client.provider in demand.providers for client in settings.clients)
+    # The store may know some.
+    return settings.store is not None or any(
+        demand.api in client.apis and client.provider in demand.providers for client in settings.clients
+    )

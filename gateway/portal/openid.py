@@ -61,7 +61,7 @@ class OpenId:
         self._fetch = fetch
         self._clock = clock
         self._proof = Authenticator(options.sign_in.credentials)
-        self._discovery = Discovery(_as_our_client_sees(provider, options), fetch, clock, tasks)
+        self._discovery = Discovery(as_our_client_sees(provider, options), fetch, clock, tasks)
         self._keys = ProviderKeys(self._jwks, fetch, provider.keys, clock, tasks)
         sign_in = options.sign_in
         self._expected = Expected(
@@ -152,7 +152,7 @@ class OpenId:
         return {**told, **signed.claims} if told.get("sub") == subject else signed.claims
 
 
-def _as_our_client_sees(provider: Provider, options: PortalSettings) -> Provider:
+def as_our_client_sees(provider: Provider, options: PortalSettings) -> Provider:
     """The metadata says more than endpoints: it is read even where every endpoint that APIs need is configured."""
     endpoints = replace(provider.endpoints, jwks=None) if provider.discovery else provider.endpoints
     return replace(provider, introspection=options.sign_in.credentials, endpoints=endpoints)
