@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.clients.catalogue import Catalogue
 from gateway.clients.authority import may_hold_secret
+from gateway.clients.catalogue import Catalogue
 from gateway.clients.client import Actor, Agreement, Client, ClientState
 from gateway.clients.life import State
 from gateway.portal.pages import wording
