@@ -1,5 +1,6 @@
 """Opens the portal: everything that it needs, for as long as it is served."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from socket import socket
@@ -21,6 +22,8 @@ PATIENCE = 5.0
 """Seconds that a page under way gets when the portal is closed."""
 KEEP_ALIVE = 15.0
 """Seconds that a connection waits for its next request."""
+MOST_CONNECTIONS = 2_000
+"""Visitors at once: they share the descriptors of the process with callers of the gateway, who come first."""
 
 
 @asynccontextmanager
@@ -51,11 +54,36 @@ async def open_portal(
         )
         await runner.setup()
         try:
-            for each in sockets:
-                await web.SockSite(runner, each, ssl_context=tls).start()
-            yield
+            async with _accepting(runner, sockets, tls):
+                yield
         finally:
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def _accepting(runner: web.AppRunner, sockets: Sequence[socket], tls: SSLContext | None) -> AsyncIterator[None]:
+    server, loop = runner.server, asyncio.get_running_loop()
+    assert server is not None  # noqa: S101 - set up before
+
+    def admitted() -> asyncio.Protocol:
+        return server() if len(server.connections) < MOST_CONNECTIONS else _Full()
+
+    patience = None if tls is None else KEEP_ALIVE
+    # Those that wait in the kernel are its own, and no descriptors of ours.
+    opening = [loop.create_server(admitted, sock=each, ssl=tls, ssl_handshake_timeout=patience) for each in sockets]
+    listeners = [await each for each in opening]
+    try:
+        yield
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+class _Full(asyncio.Protocol):
+    """There is no room for this visitor."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 @asynccontextmanager

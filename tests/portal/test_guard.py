@@ -4,10 +4,12 @@ import asyncio
 import re
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
 from gateway.clients.store.store import Store
 from gateway.fetch import open_fetch
+from gateway.portal import opening
 from gateway.portal.answer_headers import answer_headers
 from gateway.portal.opening import composed
 from gateway.portal.pages.site import PAGES
@@ -15,6 +17,7 @@ from gateway.portal.reception import BACK_CHANNEL
 from gateway.portal.visits import Page, Visit
 from gateway.settings.portal import Rates
 from tests.fakes import FakeClock
+from tests.gateways import until
 from tests.portal.browser import Shown
 from tests.portal.fake_provider import FakeProvider
 from tests.portal.portals import Portal, parts_of, provider_at, running, signed_in
@@ -314,3 +317,44 @@ async def test_requests_are_limited_per_address_and_forwarded_addresses_count_fr
         assert statuses == [200, 200, 200]
         six = [(await portal.browser().get("/", X_Forwarded_For=f"2001:db8::{n}")).status for n in range(3)]
         assert six == [200, 200, 429]
+
+
+async def test_visitors_take_no_more_descriptors_than_they_may(
+    idp: FakeProvider, store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "MOST_CONNECTIONS", 3)
+    async with running(provider_at(idp.issuer), store, clock) as portal:
+        port = urlsplit(portal.origin).port
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        # Answers show that the portal has accepted them all.
+        for reader, writer in idle:
+            writer.write(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        writer.close()
+        idle[0][1].close()
+        await idle[0][1].wait_closed()
+
+        async def is_let_in() -> bool:
+            try:
+                return (await portal.browser().get("/")).status == 200
+            except aiohttp.ClientError:
+                return False
+
+        await until(is_let_in)
+        for _, writer in idle[1:]:
+            writer.close()
+
+
+async def test_who_says_nothing_does_not_stay(
+    idp: FakeProvider, store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "KEEP_ALIVE", 0.2)
+    async with running(provider_at(idp.issuer), store, clock) as portal:
+        for said in (b"", b"GET / HTTP/1.1\r\nHos"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(portal.origin).port)
+            writer.write(said)
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+            writer.close()
