@@ -30,7 +30,7 @@ class Reconciling:
     interval: float = 3_600.0
     """Seconds between two comparisons; one node does each."""
     repair: bool = False
-    """Whether the comparison in the background repairs what it finds. Either way it is logged."""
+    """Whether the comparison in the background repairs what it finds. Either way it logs it, and finishes deletions."""
     deleted_there: Literal["revoke", "register"] = "revoke"
     """The repair of a client that its provider no longer knows: end its contracts, or register it anew."""
     changed_there: Literal["ours", "theirs"] = "ours"

@@ -108,9 +108,8 @@ class Comparison:
         return self._drift(client, Kind.ORPHANED, detail, repaired=self._repair)
 
     async def _look_at_deleted(self, client: Client) -> Drift:
+        """That it be deleted there was decided when it was deleted here: nobody is asked about it again."""
         detail = "deleted here, and still at the provider"
-        if not self._repair:
-            return self._drift(client, Kind.ORPHANED, detail)
         after = await delete_there(self._office, client, self._by)
         return self._drift(client, Kind.ORPHANED, detail, repaired=not after.manageable)
 
