@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from gateway.clients.store import Unusable
 
 KEY_LENGTH = 32
-HOW_TO = 'Make one with: python -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
+HOW_TO = "Make one with: tokenward store key"
 _VERSION = b"\x01"
 _NAME_LENGTH = 8
 _NONCE_LENGTH = 12
