@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
+from gateway.clients.store import Usage
+from gateway.clients.store.opening import open_store
+from gateway.clients.store.options import StoreOptions
 from gateway.clients.store.sealing import check_key, new_key
+from gateway.clock import SystemClock
 from gateway.commands import words
 from gateway.demo.identity_provider import DemoProvider, run_identity_provider
 from tests.clients.registry.strict import strict_provider
@@ -114,6 +119,31 @@ async def test_an_application_is_changed_and_what_is_not_named_stays(tokenward: 
     assert idp.clients[client["client_id"]].metadata.client_name == "Market"
     emptied = await tokenward.says("clients", "edit", "Market", "--contact", "", "--uri", "")
     assert (emptied["metadata"]["contacts"], emptied["metadata"]["client_uri"]) == ([], None)
+
+
+async def test_what_an_application_called_is_counted(tokenward: Shell) -> None:
+    client = (await tokenward.says("clients", "register", "Shop"))["client"]
+    assert (await tokenward("clients", "usage", "Shop")).stdout == "It called nothing in the last 24h.\n"
+    hour = int(SystemClock().time() // 3600)
+    of = {"provider": "idp", "client_id": client["client_id"], "api": "orders"}
+    options = StoreOptions(
+        url=SecretStr(tokenward.config["store"]["url"]),
+        encryption_keys=tuple(map(SecretStr, tokenward.config["store"]["encryption_keys"])),
+    )
+    async with open_store(options, SystemClock()) as store:
+        rows = [(hour, "allowed", 2), (hour - 20, "allowed", 3), (hour, "rate_limited", 1), (hour - 30, "allowed", 9)]
+        await store.add_usage(Usage(hour=at, code=code, calls=calls, **of) for at, code, calls in rows)
+    lines = (await tokenward("clients", "usage", "Shop")).stdout.splitlines()
+    assert [line.split() for line in lines[1:]] == [["orders", "allowed", "5"], ["orders", "rate_limited", "1"]]
+    items = (await tokenward.says("clients", "usage", client["id"], "--since", "2d", "--api", "orders"))["items"]
+    assert sorted(each["calls"] for each in items) == [1, 2, 3, 9]
+    assert (await tokenward.says("clients", "usage", "Shop", "--api", "other"))["items"] == []
+
+
+@pytest.mark.parametrize(("since", "code"), [("a day", 2), ("0h", 2), ("24", 2), ("999d", 1)])
+async def test_a_time_that_is_none_or_too_long_is_told(tokenward: Shell, since: str, code: int) -> None:
+    await tokenward("clients", "register", "Shop")
+    assert (await tokenward("clients", "usage", "Shop", "--since", since, code=code)).stderr
 
 
 async def test_an_application_is_deleted_when_that_is_meant(tokenward: Shell, idp: DemoProvider) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.commands.options import DEFAULT, After, Config, Format, Limit, Shape, group
+from gateway.commands.usage import usage
 
 if TYPE_CHECKING:
     from gateway.clients_api.bodies import PersonBody
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from gateway.commands.printing import Secretive
 
 app = group("Applications and their credentials.")
+app.command()(usage)
 
 Application = Annotated[str, typer.Argument(metavar="APPLICATION", help="Its name, our id, or its client id.")]
 Description = Annotated[str | None, typer.Option(help="For people here; the provider never sees it.")]
