@@ -13,6 +13,7 @@ from email.utils import format_datetime
 
 import aiosmtplib
 
+from gateway.client_tls import client_tls
 from gateway.clients.letters import subject, text
 from gateway.clients.notices import Notice, Undeliverable
 from gateway.clients.options import Mail
@@ -81,7 +82,7 @@ def _translated() -> Iterator[None]:
 
 async def open_mail(options: Mail) -> MailChannel:
     """Raises OSError, of which ssl.SSLError is one, when the CA file cannot be read or used."""
-    return MailChannel(options, await asyncio.to_thread(ssl.create_default_context, cafile=options.ca_file))
+    return MailChannel(options, await asyncio.to_thread(client_tls, options.ca_file))
 
 
 def letter(notice: Notice, options: Mail, to: tuple[str, ...]) -> tuple[EmailMessage, list[str]]:
