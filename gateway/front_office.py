@@ -89,11 +89,13 @@ async def _keep_swept(store: Store, clock: Clock) -> None:
         await asyncio.sleep(SWEEP_EVERY)
 
 
-def _spread(refresh: Callable[[], Awaitable[bool]]) -> Callable[[ClientKey], Awaitable[None]]:
-    async def spread(_: ClientKey) -> None:
+def _spread(refresh: Callable[[], Awaitable[bool]]) -> Callable[[ClientKey], Awaitable[bool]]:
+    async def spread(_: ClientKey) -> bool:
         # What changed stands in the store: everybody reads it there, whatever else changed since.
-        if not await refresh():
+        is_everywhere = await refresh()
+        if not is_everywhere:
             log.warning("a change of contracts is not in force everywhere yet; it will be when the store is read again")
+        return is_everywhere
 
     return spread
 

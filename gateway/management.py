@@ -123,7 +123,7 @@ async def open_registry(
     store: Store,
     clock: Clock,
     metrics: Metrics,
-    spread: Callable[[ClientKey], Awaitable[None]],
+    spread: Callable[[ClientKey], Awaitable[bool | None]],
 ) -> AsyncIterator[Managed]:
     """The registry until the end of the block. `spread` returns once whoever serves knows what changed for a client.
 

@@ -7,7 +7,7 @@ from gateway.clients.client import Actor, Agreement, Client, ClientState, Creden
 from gateway.clients.life import State, Verb, after
 from gateway.clients.mistakes import Conflict, Refusal
 from gateway.clients.offers import scopes_of, told
-from gateway.clients.office import Office, keys_of
+from gateway.clients.office import Office, keys_of, not_everywhere
 from gateway.clients.registering import keep, settle
 from gateway.clients.registration import SecretStays
 from gateway.clients.words import written
@@ -73,7 +73,7 @@ async def renew_secret(office: Office, client: Client, by: Actor, *, shown: bool
         raise
     kept = await keep(office, client, renewed, by, "client.rotated", shown=shown)
     if kept.client_id != client.client_id:
-        await spread_all(office, client, kept)
+        await office.spread_all(client, kept)
     return renewed
 
 
@@ -99,8 +99,11 @@ async def delete(office: Office, id_: str, by: Actor, reason: str) -> Client:
         async with office.alone_with(id_) as client:
             if client.state is not ClientState.DELETED:
                 client = await end(office, client, by, why)
-            await spread_all(office, client)
-            return await delete_there(office, client, by)
+            is_everywhere = await office.spread_all(client)
+            deleted = await delete_there(office, client, by)
+            if not is_everywhere:
+                raise not_everywhere()
+            return deleted
 
     return await office.finish(work())
 
@@ -118,12 +121,6 @@ async def delete_there(office: Office, client: Client, by: Actor) -> Client:
     else:
         detail = ""
     return await _bury(office, client, by, detail)
-
-
-async def spread_all(office: Office, *clients: Client) -> None:
-    """Let every worker know of these clients, under all the ids that they had."""
-    for key in keys_of(*clients):
-        await office.spread(key)
 
 
 async def end(office: Office, client: Client, by: Actor, reason: str) -> Client:

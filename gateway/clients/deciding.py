@@ -7,7 +7,7 @@ from gateway.clients.client import Actor, Agreement, Client, ClientState, Regist
 from gateway.clients.life import NotPossible, State, Verb, after
 from gateway.clients.mistakes import Conflict
 from gateway.clients.offers import check_tier, still_there, told
-from gateway.clients.office import Office, keys_of
+from gateway.clients.office import Office, keys_of, not_everywhere
 from gateway.clients.registering import introduce, keep, settle
 from gateway.clients.store.transaction import Transaction
 from gateway.clients.words import written
@@ -71,7 +71,7 @@ async def grant(
         kept = client
     else:
         kept = await keep(office, known[0], known[1], by, known[2], write=write)
-    await _spread(office, kept)
+    await office.spread_all(kept)
     office.tell(PAST[verb], kept, active, reason=reason)
     return active
 
@@ -106,8 +106,10 @@ async def _ended(office: Office, client: Client, agreement: Agreement, by: Actor
         await transaction.save_agreement(ended, before=now.state)
         await office.note(transaction, by, PAST[verb], ended.client, ended, reason)
         await _changed(transaction, client)
-    await _spread(office, client)
+    is_everywhere = await office.spread_all(client)
     office.tell(PAST[verb], client, ended, reason=reason)
+    if verb is Verb.REVOKE and not is_everywhere:
+        raise not_everywhere()
     return ended
 
 
@@ -116,7 +118,8 @@ async def _check_step(office: Office, client: Client, agreement: Agreement, verb
         after(agreement.state, verb)
     except NotPossible as error:
         # Perhaps it was done, and the answer did not arrive: then at least every worker is to know.
-        await _spread(office, client)
+        if not await office.spread_all(client) and verb is Verb.REVOKE:
+            raise not_everywhere() from None
         raise Conflict(f"This cannot be done: {error}.", "not_possible") from None
 
 
@@ -145,7 +148,7 @@ async def _change_tier(office: Office, client: Client, agreement: Agreement, tie
         await transaction.save_agreement(changed, before=before.state)
         await office.note(transaction, by, verb, changed.client, changed, f"{before.tier} → {changed.asked_tier}")
         await _changed(transaction, client)
-    await _spread(office, client)
+    await office.spread_all(client)
     to_owners = asks or changed.state is State.REQUESTED
     office.tell(verb, client, changed, audience="owners" if to_owners else "developer")
     return changed
@@ -191,8 +194,3 @@ def _decided(office: Office, agreement: Agreement, verb: Verb, by: Actor, reason
 async def _changed(transaction: Transaction, client: Client) -> None:
     for key in keys_of(client):
         await transaction.changed(key)
-
-
-async def _spread(office: Office, client: Client) -> None:
-    for key in keys_of(client):
-        await office.spread(key)

@@ -40,8 +40,8 @@ class Office:
     registrars: Mapping[str, Registrar]
     catalogue: Catalogue
     clock: Clock
-    spread: Callable[[ClientKey], Awaitable[None]]
-    """Returns once every worker knows what is in force for that client."""
+    spread: Callable[[ClientKey], Awaitable[bool | None]]
+    """Returns once every worker knows what is in force for that client, or with False that not all of them do."""
     notify: Callable[[Notice], None]
     options: RegistryOptions
     unkept: dict[str, Registered] = field(default_factory=dict, repr=False)
@@ -142,6 +142,10 @@ class Office:
             await asyncio.wait(self._under_way, timeout=GRACE)
         await self._tasks.close()
 
+    async def spread_all(self, *clients: Client) -> bool:
+        """Let every worker know of these clients, under all the ids that they had. Whether all of them do."""
+        return all([await self.spread(key) is not False for key in keys_of(*clients)])
+
     async def note(
         self,
         transaction: Transaction,
@@ -201,6 +205,14 @@ async def _outcome(work: Coroutine[Any, Any, T]) -> T | _Failed:
         return await work
     except (Refusal, Unavailable) as error:
         return _Failed(error)
+
+
+def not_everywhere() -> Unavailable:
+    """What was ended may still count: nobody is to take it for done."""
+    return Unavailable(
+        "It is done, and not every process of the gateway knows of it yet: each reads the store again by itself.",
+        code="contracts_not_everywhere",
+    )
 
 
 def new_id() -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from gateway.clients.admitting import metadata_of
-from gateway.clients.applications import delete_there, end, renew_secret, spread_all
+from gateway.clients.applications import delete_there, end, renew_secret
 from gateway.clients.asking import grant_waiting
 from gateway.clients.authority import must_decide
 from gateway.clients.client import GATEWAY, Actor, Agreement, Client, ClientState, Metadata, Registered
@@ -155,7 +155,7 @@ class Comparison:
             return [self._drift(client, Kind.DELETED_THERE, "so are all others: is it they, or the provider?")]
         if self._options.deleted_there == "revoke":
             ended = await end(self._office, replace(client, manageable=False), self._by, "deleted at the provider")
-            await spread_all(self._office, ended)
+            await self._office.spread_all(ended)
         else:
             await register_anew(self._office, client, self._by, await self._told(client))
         return [self._drift(client, Kind.DELETED_THERE, repaired=True)]

@@ -31,7 +31,7 @@ class Registry:
         registrars: Mapping[str, Registrar],
         catalogue: Catalogue,
         clock: Clock,
-        spread: Callable[[ClientKey], Awaitable[None]],
+        spread: Callable[[ClientKey], Awaitable[bool | None]],
         notify: Callable[[Notice], None],
         options: RegistryOptions | None = None,
         reconciling: Reconciling | None = None,
@@ -94,7 +94,10 @@ class Registry:
         return await deciding.refuse(self._office, id_, by, reason)
 
     async def revoke(self, id_: str, *, by: Actor, reason: str) -> Agreement:
-        """End a contract: every worker refuses its tokens when this returns."""
+        """End a contract: every worker refuses its tokens when this returns.
+
+        Where not every worker knows of it, it is done all the same, and `Unavailable` says so.
+        """
         return await deciding.revoke(self._office, id_, by, reason)
 
     async def restore(self, id_: str, *, by: Actor, reason: str = "") -> Agreement:
@@ -163,7 +166,10 @@ class Registry:
         await applications.end_overlap(self._office, id_, by)
 
     async def delete(self, id_: str, *, by: Actor, reason: str = "") -> Client:
-        """Delete an application here at once, and at its provider as soon as that can be asked."""
+        """Delete an application here at once, and at its provider as soon as that can be asked.
+
+        Where not every worker knows of it, it is done all the same, and `Unavailable` says so.
+        """
         return await applications.delete(self._office, id_, by, reason)
 
     async def reconcile(self, *, by: Actor, provider: str | None = None, repair: bool = False) -> tuple[Drift, ...]:

@@ -6,13 +6,15 @@ from typing import cast
 
 import pytest
 
-from gateway.clients.client import OPERATOR, Agreement
+from gateway.clients import ClientKey
+from gateway.clients.client import OPERATOR, Agreement, ClientState
 from gateway.clients.life import State
 from gateway.clients.mistakes import Conflict
 from gateway.clients.registry import Registry
 from gateway.clients.store.store import Store
+from gateway.policy import Unavailable
 from tests.clients.registry.between import Between
-from tests.clients.registry.opened import ADA, OWNER, SHOP, Opened
+from tests.clients.registry.opened import ADA, CATALOGUE, OWNER, SHOP, Opened
 
 
 def _interrupted(here: Opened, step: str, meanwhile: Callable[[], Awaitable[object]]) -> Registry:
@@ -63,6 +65,31 @@ async def test_a_request_that_was_decided_meanwhile_is_not_decided_again(here: O
         await registry.refuse(asked.id, by=OWNER, reason="No.")
     assert refusal.value.code == "changed_meanwhile"
     assert (await _now(here, asked)).state is State.ACTIVE
+
+
+@pytest.mark.parametrize("step", ["revoke", "delete"])
+async def test_what_ends_is_not_called_done_before_every_worker_knows(here: Opened, step: str) -> None:
+    knows = False
+
+    async def spread(_: ClientKey) -> bool:
+        return knows
+
+    active = await here.registry.approve((await _asked(here)).id, by=OWNER)
+    registry = Registry(here.store, here.registrars, CATALOGUE, here.clock, spread, here.notices.append)
+    named = active.id if step == "revoke" else active.client
+    for _ in range(2):
+        with pytest.raises(Unavailable) as failure:
+            await getattr(registry, step)(named, by=OWNER, reason="Too loud.")
+        assert failure.value.code == "contracts_not_everywhere"
+    assert (await _now(here, active)).state is State.REVOKED
+    knows = True
+    if step == "delete":
+        assert (await registry.delete(active.client, by=OWNER)).state is ClientState.DELETED
+        assert here.at_provider() == set()
+    else:
+        with pytest.raises(Conflict):
+            await registry.revoke(active.id, by=OWNER, reason="Too loud.")
+    await registry.close()
 
 
 async def test_a_name_that_is_taken_is_told_before_the_provider_hears_of_it(here: Opened) -> None:
