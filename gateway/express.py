@@ -138,7 +138,7 @@ class Express:
         if not runtime.express or not self._carrier.is_free:
             return False
         head = read_plain(data, tenure.names, runtime.limits)
-        if head is None or not (host := self.desk.host(head.host)):
+        if head is None or not (host := self.desk.host(head.fields.host)):
             return False
         route = tenure.find(host, head.method, head.path)
         if not isinstance(route, Route) or not self._takes(tenure, route, head):
@@ -153,16 +153,16 @@ class Express:
         if most is not None and self._house.in_flight >= most:
             return False
         limit = runtime.proxy.body_limit if route.body_limit is None else route.body_limit
-        return not route.chain.reads_form and (limit is None or (head.length or 0) <= limit)
+        return not route.chain.reads_form and (limit is None or (head.fields.length or 0) <= limit)
 
     def _pass(self, tenure: Tenure, route: Route[Upstream], head: PlainHead, host: str, data: bytes) -> None:
         journey, told = self._came(tenure, head)
         now = self.desk.clock.time()
         random = self.desk.random(_IDS)
-        trace = follow(head.traceparent, random)
-        said = self._trusted and is_request_id(head.request_id)
+        trace = follow(head.fields.traceparent, random)
+        said = self._trusted and is_request_id(head.fields.request_id)
         exchange = Exchange(
-            request_id=head.request_id if said else new_request_id(now, random[24:]),
+            request_id=head.fields.request_id if said else new_request_id(now, random[24:]),
             received_at=now,
             caller_ip=journey.caller_ip,
             method=head.method,
@@ -171,7 +171,7 @@ class Express:
             path=head.path,
             route=route.name,
             api=route.api,
-            user_agent=head.user_agent,
+            user_agent=head.fields.user_agent,
             trace_id=trace.trace_id,
         )
         request = Request(
@@ -179,12 +179,12 @@ class Express:
             host=host,
             path=head.path,
             query=head.query,
-            headers=PlainHeaders(head.lines),
+            headers=PlainHeaders(head),
             caller_ip=journey.caller_ip,
             received_at=now,
             api=route.api,
         )
-        keep_alive = not head.closes and not self._house.draining
+        keep_alive = not head.fields.closes and not self._house.draining
         passage = Passage(self, tenure, route, head, exchange, told=told, trace=trace, keep_alive=keep_alive)
         self._passage = passage
         self.desk.watch(self, tenure.runtime.timeouts.body)
@@ -198,8 +198,8 @@ class Express:
         forwarding = tenure.runtime.proxy.forwarding
         if tenure is not self._tenure:
             self._tenure, self._trusted, self._host = tenure, forwarding.trusts(self._peer), b""
-        if self._trusted or head.host != self._host:
-            self._host = head.host
+        if self._trusted or head.fields.host != self._host:
+            self._host = head.fields.host
             self._journey, self._told = _way(forwarding, head, self._peer, self._scheme)
         return self._journey, self._told
 
@@ -353,6 +353,6 @@ class Express:
 
 
 def _way(forwarding: Forwarding, head: PlainHead, peer: str, scheme: str) -> tuple[Journey, bytes]:
-    host = head.host.decode("ascii")
+    host = head.fields.host.decode("ascii")
     journey = forwarding.follow(head.raw_headers, peer=peer, scheme=scheme, host=host)
     return journey, joined(encoded(forwarding.tell(journey)))

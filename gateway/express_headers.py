@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from gateway.answer_head import date, has_no_body, joined, render, tells_length
 from gateway.correlation import Trace
-from gateway.express_head import LONGEST_NAME, MOST_NAMES, PlainHead
+from gateway.express_fields import LONGEST_NAME, MOST_NAMES
+from gateway.express_head import PlainHead
 from gateway.headers import Lines, encoded_set, for_caller, may_return, oversized
 from gateway.policy import Allow
 
@@ -39,10 +41,15 @@ class Changes:
 
 def changes_of(allow: Allow) -> Changes:
     """Raises `UnsafeHeader` for a name that is none."""
-    dropped = _REPLACED | allow.drop_headers | {name.lower() for name, _ in allow.set_headers}
-    return Changes(
-        allow, dropped, dropped | _TRACESTATE, joined(encoded_set(allow)), tuple(oversized(allow.set_headers))
-    )
+    dropped, untraced = _dropped(allow.drop_headers, tuple([name for name, _ in allow.set_headers]))
+    return Changes(allow, dropped, untraced, joined(encoded_set(allow)), tuple(oversized(allow.set_headers)))
+
+
+@lru_cache(maxsize=1024)
+def _dropped(drop: frozenset[str], replaced: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """The same objects for the same names: they are those of the configuration, and come with every token."""
+    dropped = _REPLACED | drop | {name.lower() for name in replaced}
+    return dropped, dropped | _TRACESTATE
 
 
 _NO_CHANGES = changes_of(NOTHING)
@@ -89,19 +96,17 @@ def rest_of(head: PlainHead, changes: Changes, *, told: bytes, request_id: str, 
 
     `told` says where the request comes from.
     """
-    dropped = changes.dropped if trace.continued else changes.dropped_untraced
-    parts = [b"\r\n"]
-    for known, name, value in head.lines:
-        if known.travels and known.lower not in dropped:
-            parts.append(b"%b: %b\r\n" % (name, value))
-    ours = f"X-Request-Id: {request_id}\r\ntraceparent: {trace.traceparent}\r\n"
-    parts += (told, ours.encode("ascii"), changes.lines)
-    if head.length is not None:
-        parts.append(b"Content-Length: %d\r\n\r\n" % head.length)
-    else:
-        # RFC 9110, 8.6: a client "SHOULD send a Content-Length [...] when the method defines a meaning for content".
-        parts.append(b"Content-Length: 0\r\n\r\n" if head.method in _MEANS_A_BODY else b"\r\n")
-    return b"".join(parts)
+    lines = head.travelling(changes.dropped if trace.continued else changes.dropped_untraced)
+    ours = f"X-Request-Id: {request_id}\r\ntraceparent: {trace.traceparent}\r\n".encode("ascii")
+    return b"\r\n%b%b%b%b%b" % (lines, told, ours, changes.lines, _framing(head))
+
+
+def _framing(head: PlainHead) -> bytes:
+    length = head.fields.length
+    if length is not None:
+        return b"Content-Length: %d\r\n\r\n" % length
+    # RFC 9110, 8.6: a client "SHOULD send a Content-Length [...] when the method defines a meaning for content".
+    return b"Content-Length: 0\r\n\r\n" if head.method in _MEANS_A_BODY else b"\r\n"
 
 
 class AnswerFacts(Protocol):

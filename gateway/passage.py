@@ -82,7 +82,7 @@ class Passage:
         self._began = self._desk.clock.monotonic()
         self.tenure = tenure
         self.exchange = exchange
-        self.body_left = head.length or 0
+        self.body_left = head.fields.length or 0
         """Bytes of the request's body that have not arrived."""
         self.bytes_in = 0
         self.bytes_out = 0
@@ -146,7 +146,7 @@ class Passage:
             log.warning("%s is not sent upstream: its value is too long", name)
         query = without_parameters(head.query, allow.drop_parameters)
         path = route.upstream_path(head.path)
-        self._host = head.host.decode("ascii")
+        self._host = head.fields.host.decode("ascii")
         self._start = start_of(head.method, f"{path}?{query}" if query else path)
         self._request = rest_of(head, changes, told=self._told, request_id=exchange.request_id, trace=self._trace)
 
@@ -294,7 +294,7 @@ class Passage:
         if self.over:
             return
         may_repeat = isinstance(failure, UpstreamBroke) and failure.was_idle and not self._retried
-        if may_repeat and not self._head.length and self._head.method in IDEMPOTENT:
+        if may_repeat and not self._head.fields.length and self._head.method in IDEMPOTENT:
             self._retried = True
             self.exchange.retries += 1
             target = self._tried[-1]
@@ -370,7 +370,7 @@ class Passage:
             return
         method, base = self._head.method, self.tenure.runtime.problem_base
         answer = answers.refuse(deny, request_id=exchange.request_id, base=base, method=method)
-        if self.body_left and (self._head.length or 0) > MOST_DRAINED:
+        if self.body_left and (self._head.fields.length or 0) > MOST_DRAINED:
             self.keep_alive = False
         connection = b"" if self.keep_alive else b"close"
         octets = render_own(answer, now=self._desk.clock.time(), connection=connection)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from gateway.caller import Limits, Timeouts
-from gateway.express_head import Names
+from gateway.express_fields import Names
 from gateway.express_headers import Decisions
 from gateway.proxy import Proxy
 from gateway.router import MethodNotAllowed, NotFound, Route, Router
