@@ -5,6 +5,7 @@ llhttp decides what is HTTP. Where it knows more than one reading, there is none
 
 import re
 from enum import Enum
+from typing import TypeAlias
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -17,11 +18,28 @@ LARGEST_HEAD = 65_536
 LONGEST_LINE = 8190
 """In bytes: the name and the value."""
 MOST_LINES = 128
+MOST_HEADS = 512
+"""Heads that are remembered."""
+LARGEST_REMEMBERED = 1024
+"""In bytes, of a head that is remembered."""
+HARMLESS = frozenset(
+    {
+        *(b"accept-ranges", b"cache-control", b"connection", b"content-encoding", b"content-language"),
+        *(b"content-length", b"content-type", b"date", b"etag", b"expires", b"keep-alive", b"last-modified"),
+        *(b"pragma", b"server", b"strict-transport-security", b"transfer-encoding", b"vary", b"via"),
+        *(b"x-content-type-options", b"x-frame-options", b"x-powered-by"),
+    }
+)
+"""Names of headers that hold no secret. A head with any other is not remembered."""
 
 _START = b"HTTP/1."
 _ABOUT_FRAMING = {len(name): name for name in (b"content-length", b"transfer-encoding", b"connection")}
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _HEAD_OF_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+Rendered: TypeAlias = tuple[bytes, bytes, bool]
+"""A head for callers, but for the id of the request that is between the two parts; and whether chunks follow."""
 
 
 class Malformed(ValueError):
@@ -40,7 +58,7 @@ class Framing(Enum):
 class AnswerHead:
     """The head of an answer. Made by `read_head`; the methods are for the parser."""
 
-    __slots__ = ("_codings", "_connection", "framing", "keep_alive", "length", "lines", "reason", "status")
+    __slots__ = ("_codings", "_connection", "framing", "keep_alive", "length", "lines", "reason", "rendered", "status")
 
     def __init__(self) -> None:
         self.status = 0
@@ -52,6 +70,8 @@ class AnswerHead:
         self.framing = Framing.NONE
         self.keep_alive = False
         """Whether another answer may follow on this connection."""
+        self.rendered: dict[bool, Rendered] | None = None
+        """Where the head is remembered: what was made of it for callers, by whether they keep their connection."""
         self._codings: list[bytes] = []
         self._connection = b""
 
@@ -95,8 +115,31 @@ class AnswerHead:
         return Framing.COUNTED if self.length else Framing.NONE
 
 
+_remembered: dict[bytes, AnswerHead] = {}
+
+
 def read_head(octets: bytes, *, to_head: bool) -> AnswerHead:
-    """One whole head, its empty line included. `to_head`: the request was HEAD. Raises `Malformed`."""
+    """One whole head, its empty line included. `to_head`: the request was HEAD. Raises `Malformed`.
+
+    Servers send the same head again and again, within one second at least: the same octets are read once.
+    """
+    found = None if to_head else _remembered.get(octets)
+    if found is not None:
+        return found
+    head = _read(octets, to_head=to_head)
+    if not to_head and len(octets) <= LARGEST_REMEMBERED and _is_harmless(head):
+        if len(_remembered) >= MOST_HEADS:
+            _remembered.clear()
+        head.rendered = {}
+        _remembered[octets] = head
+    return head
+
+
+def _is_harmless(head: AnswerHead) -> bool:
+    return head.status >= 200 and all(name.lower() in HARMLESS for name, _ in head.lines)
+
+
+def _read(octets: bytes, *, to_head: bool) -> AnswerHead:
     if not octets.startswith(_START) or len(octets) > LARGEST_HEAD:
         raise Malformed("no answer of HTTP/1.1, or a head that is too large")
     head = AnswerHead()

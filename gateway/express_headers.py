@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from gateway.answer_head import date, has_no_body, joined, render, tells_length
+from gateway.answer_parser import Rendered
 from gateway.correlation import Trace
 from gateway.express_fields import LONGEST_NAME, MOST_NAMES
 from gateway.express_head import PlainHead
@@ -120,6 +121,9 @@ class AnswerFacts(Protocol):
     def lines(self) -> Lines: ...
     @property
     def length(self) -> int | None: ...
+    @property
+    def rendered(self) -> dict[bool, Rendered] | None:
+        """Where the head is remembered: what was made of it before, by `keep_alive`."""
 
 
 class Dates:
@@ -155,21 +159,30 @@ class AnswerHeads:
 
         Raises `UnsafeHeader` for an answer whose head is not what it seems.
         """
-        status, length = head.status, head.length
-        tail = b""
-        chunked = False
-        if length is not None:
-            if tells_length(status) or not has_no_body(method, status):
-                tail = b"Content-Length: %d\r\n" % length
-        elif not has_no_body(method, status):
-            tail, chunked = b"Transfer-Encoding: chunked\r\n", True
-        octets = None if allow.answer_headers else self._plain(head, request_id, tail, keep_alive=keep_alive, now=now)
-        if octets is None:
-            octets = _any(head, allow, request_id, tail, keep_alive=keep_alive, now=now)
-        return octets, chunked
+        parts = None if allow.answer_headers else self._parts(head, method, keep_alive=keep_alive, now=now)
+        if parts is None:
+            tail, chunked = _framing_of(head, method)
+            return _any(head, allow, request_id, tail, keep_alive=keep_alive, now=now), chunked
+        before, after, chunked = parts
+        return b"%b%b%b" % (before, request_id.encode("ascii"), after), chunked
 
-    def _plain(self, head: AnswerFacts, request_id: str, tail: bytes, *, keep_alive: bool, now: float) -> bytes | None:
-        """`None` where there is anything that needs a closer look."""
+    def _parts(self, head: AnswerFacts, method: str, *, keep_alive: bool, now: float) -> Rendered | None:
+        memory = head.rendered
+        if memory is not None and (found := memory.get(keep_alive)) is not None:
+            return found
+        plain = self._plain(head)
+        if plain is None:
+            return None
+        before, dated = plain
+        tail, chunked = _framing_of(head, method)
+        end = b"\r\n" if keep_alive else b"Connection: close\r\n\r\n"
+        after = b"\r\n%b%b" % (tail if dated else b"%bDate: %b\r\n" % (tail, self._dates(now)), end)
+        if memory is not None and dated:
+            memory[keep_alive] = before, after, chunked
+        return before, after, chunked
+
+    def _plain(self, head: AnswerFacts) -> tuple[bytes, bool] | None:
+        """The head up to the request's id, and whether it has a date; `None` where a closer look is needed."""
         known = self._known
         parts = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
         dated = False
@@ -184,19 +197,27 @@ class AnswerHeads:
                 parts.append(b"%b: %b\r\n" % line)
             elif kind is None or (kind == _IS_CONNECTION and line[1].lower() not in _HARMLESS):
                 return None
-        lines = len(parts)
         octets = b"".join(parts)
-        if octets.translate(None, _NO_CONTROL) != b"\r\n" * lines:
+        if octets.translate(None, _NO_CONTROL) != b"\r\n" * len(parts):
             return None
-        end = tail if dated else b"%bDate: %b\r\n" % (tail, self._dates(now))
-        last = b"\r\n" if keep_alive else b"Connection: close\r\n\r\n"
-        return b"%bX-Request-Id: %b\r\n%b%b" % (octets, request_id.encode("ascii"), end, last)
+        return octets + b"X-Request-Id: ", dated
 
     def _learn(self, name: bytes) -> int | None:
         kind = _kind(name)
         if len(self._known) < MOST_NAMES and len(name) <= LONGEST_NAME:
             self._known[name] = kind
         return kind
+
+
+def _framing_of(head: AnswerFacts, method: str) -> tuple[bytes, bool]:
+    """The line that says how the body ends, if there is one, and whether it comes in chunks."""
+    status, length = head.status, head.length
+    if length is not None:
+        tells = tells_length(status) or not has_no_body(method, status)
+        return b"Content-Length: %d\r\n" % length if tells else b"", False
+    if has_no_body(method, status):
+        return b"", False
+    return b"Transfer-Encoding: chunked\r\n", True
 
 
 def _kind(name: bytes) -> int | None:

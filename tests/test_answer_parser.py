@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from gateway import answer_parser
 from gateway.answer_parser import (
     LARGEST_HEAD,
     LONGEST_LINE,
+    MOST_HEADS,
     MOST_LINES,
     Chunks,
     Framing,
@@ -199,3 +201,27 @@ def test_nothing_but_malformed_comes_of_any_octets(octets: bytes) -> None:
             read_head(prefix + octets, to_head=False)
     with suppress(Malformed):
         Chunks().feed(octets)
+
+
+def test_a_head_that_comes_again_is_read_once() -> None:
+    octets = HEAD + b"Server: a\r\nContent-Length: 2\r\n\r\n"
+    first = read_head(octets, to_head=False)
+    assert read_head(bytes(bytearray(octets)), to_head=False) is first
+    assert read_head(octets, to_head=True).framing is Framing.NONE
+    assert read_head(octets, to_head=False).framing is Framing.COUNTED
+
+
+@pytest.mark.parametrize(
+    "line", [b"Set-Cookie: a=s3cr3t", b"Location: /?code=s3cr3t", b"X-Token: s3cr3t", b"Server: " + b"a" * 1024]
+)
+def test_a_head_that_may_hold_a_secret_or_is_long_is_not_remembered(line: bytes) -> None:
+    octets = HEAD + line + b"\r\n\r\n"
+    first = read_head(octets, to_head=False)
+    assert read_head(octets, to_head=False) is not first
+    assert octets not in answer_parser._remembered
+
+
+def test_heads_are_remembered_up_to_a_number() -> None:
+    for length in range(2 * MOST_HEADS):
+        read_head(HEAD + b"Content-Length: %d\r\n\r\n" % length, to_head=False)
+        assert 0 < len(answer_parser._remembered) <= MOST_HEADS
