@@ -225,7 +225,7 @@ class Admin:
             return self._problem(FAILED)
 
     def _problem(self, deny: Deny, **more: object) -> web.Response:
-        request_id = new_request_id(self._clock.time(), os.urandom(10))
+        request_id = new_request_id(self._clock.time(), os.urandom(10).hex())
         # aiohttp leaves the body of an answer to HEAD out by itself.
         answer = refuse(deny, request_id=request_id, base=self._problems, method="GET")
         body = json.dumps(json.loads(answer.body) | more).encode() if more else answer.body

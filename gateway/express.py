@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from gateway.answer_head import joined
-from gateway.correlation import follow, is_request_id, new_request_id
+from gateway.correlation import ID_DIGITS, TRACE_DIGITS, follow, is_request_id, new_request_id
 from gateway.exchange import Exchange, Flag
 from gateway.express_desk import Desk
 from gateway.express_head import PlainHead, PlainHeaders, read_plain
@@ -24,8 +24,6 @@ LINGER = 2.0
 """Seconds in which what a caller still sends is read and dropped, before the connection is closed."""
 MOST_WAITING = 65_536
 """Bytes that wait here, of a body or of the requests behind this one, before the caller has to wait."""
-_IDS = 34
-"""Random bytes for the ids of one request."""
 
 
 class Carrier(Protocol):
@@ -158,11 +156,11 @@ class Express:
     def _pass(self, tenure: Tenure, route: Route[Upstream], head: PlainHead, host: str, data: bytes) -> None:
         journey, told = self._came(tenure, head)
         now = self.desk.clock.time()
-        random = self.desk.random(_IDS)
-        trace = follow(head.fields.traceparent, random)
+        digits = self.desk.digits(TRACE_DIGITS + ID_DIGITS)
+        trace = follow(head.fields.traceparent, digits)
         said = self._trusted and is_request_id(head.fields.request_id)
         exchange = Exchange(
-            request_id=head.fields.request_id if said else new_request_id(now, random[24:]),
+            request_id=head.fields.request_id if said else new_request_id(now, digits[TRACE_DIGITS:]),
             received_at=now,
             caller_ip=journey.caller_ip,
             method=head.method,

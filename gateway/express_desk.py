@@ -74,8 +74,8 @@ class Desk:
         self._sweeping: asyncio.TimerHandle | None = None
         self._unwritten: list[Writes] = []
         self._hosts: dict[bytes, str] = {}
-        self._random = b""
-        self._drawn = 0
+        self._digits = ""
+        self._given = 0
 
     def watch(self, lane: Waits, patience: float) -> None:
         """Look after this lane from time to time, until `forget`. `patience`: its shortest, in seconds."""
@@ -107,13 +107,13 @@ class Desk:
             self._hosts[value] = host
         return host
 
-    def random(self, size: int) -> bytes:
-        """So many random bytes, each given once."""
-        start, self._drawn = self._drawn, self._drawn + size
-        if self._drawn > len(self._random):
-            self._random = os.urandom(RANDOM_BYTES)
-            start, self._drawn = 0, size
-        return self._random[start : self._drawn]
+    def digits(self, count: int) -> str:
+        """So many random hexadecimal digits, each given once."""
+        start, self._given = self._given, self._given + count
+        if self._given > len(self._digits):
+            self._digits = os.urandom(RANDOM_BYTES).hex()
+            start, self._given = 0, count
+        return self._digits[start : self._given]
 
     def _flush(self) -> None:
         unwritten, self._unwritten = self._unwritten, []

@@ -1,7 +1,6 @@
 """The life of a request: clean, match, decide, perform. Every request gets one answer and one record."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -16,7 +15,7 @@ from gateway import answers
 from gateway.aiohttp_inside import require_parser
 from gateway.caller import Answered, Caller, CallerLeft, Limits, Timeouts
 from gateway.connection import Connection, check_head
-from gateway.correlation import follow, is_request_id, new_request_id
+from gateway.correlation import ID_DIGITS, TRACE_DIGITS, follow, is_request_id, new_request_id
 from gateway.exchange import Exchange, Flag
 from gateway.express import Express
 from gateway.express_desk import Desk
@@ -199,7 +198,7 @@ class Gateway(web.Server):
         scheme = "https" if incoming.protocol.ssl_context else "http"
         host = incoming.headers.get("Host", "")
         journey = forwarding.follow(incoming.raw_headers, peer=peer, scheme=scheme, host=host)
-        trace = follow(incoming.headers.get("traceparent", ""), os.urandom(24))
+        trace = follow(incoming.headers.get("traceparent", ""), self.desk.digits(TRACE_DIGITS))
         caller = Caller(
             incoming,
             journey=journey,
@@ -211,7 +210,7 @@ class Gateway(web.Server):
         said = incoming.headers.get("X-Request-Id", "")
         trusted = is_request_id(said) and forwarding.trusts(peer)
         exchange = Exchange(
-            request_id=said if trusted else new_request_id(now, os.urandom(10)),
+            request_id=said if trusted else new_request_id(now, self.desk.digits(ID_DIGITS)),
             received_at=now,
             caller_ip=journey.caller_ip,
             method=incoming.method,

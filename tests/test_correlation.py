@@ -8,13 +8,15 @@ import pytest
 from gateway.correlation import follow, is_request_id, new_request_id
 
 NOON = 1_795_435_200.0
-RANDOM = bytes(range(1, 25))
+RANDOM = bytes(range(1, 25)).hex()
 
 
 def test_a_request_id_is_a_uuid_that_sorts_by_time() -> None:
-    made = uuid.UUID(new_request_id(NOON, bytes([0xFF] * 10)))
-    assert (made.version, made.variant) == (7, uuid.RFC_4122)
-    assert new_request_id(NOON, bytes([0xFF] * 10)) < new_request_id(NOON + 0.001, bytes(10))
+    for digit in "0123456789abcdef":
+        made = uuid.UUID(new_request_id(NOON, digit * 19))
+        assert (made.version, made.variant) == (7, uuid.RFC_4122)
+        assert made.int >> 80 == NOON * 1000
+    assert new_request_id(NOON, "f" * 19) < new_request_id(NOON + 0.001, "0" * 19)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_an_id_that_could_be_more_than_an_id_is_not_taken_over(value: str) -> No
 def test_a_callers_trace_goes_on_with_us_as_the_parent() -> None:
     trace = follow(f"00-{'a' * 32}-{'b' * 16}-01", RANDOM)
     assert trace.continued
-    assert trace.traceparent == f"00-{'a' * 32}-{RANDOM[:8].hex()}-01"
+    assert trace.traceparent == f"00-{'a' * 32}-{RANDOM[:16]}-01"
 
 
 @pytest.mark.parametrize(
