@@ -13,6 +13,10 @@ class State(Enum):
     PROBING = 2
 
 
+_CLOSED = State.CLOSED
+"""Looked up once: through the enumeration it takes as long as a call, with each request."""
+
+
 class Breaker:
     """Opens after `failures` in a row; after `cool_down` seconds it lets one request through to find out."""
 
@@ -36,16 +40,17 @@ class Breaker:
 
     def admit(self) -> bool:
         """Whether this caller may ask; it must then report `succeeded` or `failed`."""
+        if self.state is _CLOSED:
+            return True
         if self.refuses:
             return False
-        if self.state is not State.CLOSED:
-            self._wait(State.PROBING)  # should the probe never report, another one follows after the cool-down
+        self._wait(State.PROBING)  # should the probe never report, another one follows after the cool-down
         return True
 
     def succeeded(self) -> None:
         """The server answered."""
         self._failures = 0
-        self.state = State.CLOSED
+        self.state = _CLOSED
 
     def failed(self) -> None:
         """The server did not answer, or not sensibly."""

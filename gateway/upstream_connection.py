@@ -87,6 +87,11 @@ class State(Enum):
     CLOSED = "of no interest"
 
 
+# Looked up once: through the enumeration each takes as long as a call, and there are a dozen for each request.
+_IDLE, _HEAD, _COUNTED, _CHUNKED, _OPEN, _CLOSED = State
+_BY_LENGTH, _IN_CHUNKS, _NO_BODY = Framing.COUNTED, Framing.CHUNKED, Framing.NONE
+
+
 class UpstreamConnection(asyncio.Protocol):
     """Serves one request at a time. `start` one, `send` and `finish` its body; or `abort`."""
 
@@ -117,7 +122,7 @@ class UpstreamConnection(asyncio.Protocol):
         """What TLS was asked for."""
         self.deadline = math.inf
         """When the upstream is late, by `now`."""
-        self.state = State.IDLE
+        self.state = _IDLE
         self.was_idle = False
         """Whether it was kept, and gave no byte since: it may have been dead before it was used again."""
         self._home = home
@@ -139,7 +144,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether a request may be started."""
-        return self.state is State.IDLE and not self._transport.is_closing()
+        return self.state is _IDLE and not self._transport.is_closing()
 
     def start(self, sink: Sink, octets: bytes, *, to_head: bool = False, whole: bool = True) -> None:
         """Send a request: the whole of it, or its head. `to_head`: its method is HEAD."""
@@ -149,7 +154,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._sink = sink
         self._to_head = to_head
         self._sent = whole
-        self.state = State.HEAD
+        self.state = _HEAD
         self.deadline = self._now() + self._patience.response if whole else math.inf
         self._transport.write(octets)
 
@@ -160,7 +165,7 @@ class UpstreamConnection(asyncio.Protocol):
     def finish(self) -> None:
         """The request's body has ended."""
         self._sent = True
-        if self.state is State.HEAD:
+        if self.state is _HEAD:
             self.deadline = self._now() + self._patience.response
 
     def pause(self) -> None:
@@ -186,9 +191,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self.state is State.IDLE:
+        if self.state is _IDLE:
             self._close()
-        elif self.state is State.HEAD:
+        elif self.state is _HEAD:
             self._fail(UpstreamSilent("no answer in time"))
         else:
             self._fail(UpstreamSilent("the body stalled"))
@@ -210,27 +215,27 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass on what is a part of the answer; end the connection at what is none."""
-        match self.state:
-            case State.HEAD:
-                self._read_head(data)
-            case State.COUNTED:
-                self._count(data)
-            case State.CHUNKED:
-                self._decode(data)
-            case State.OPEN:
-                self._pass_on(data)
-            case State.IDLE:
-                # RFC 9112, 9.2: without a request outstanding, what comes "MUST NOT" be taken for an answer.
-                self._close()
+        state = self.state
+        if state is _HEAD:
+            self._read_head(data)
+        elif state is _COUNTED:
+            self._count(data)
+        elif state is _CHUNKED:
+            self._decode(data)
+        elif state is _OPEN:
+            self._pass_on(data)
+        elif state is _IDLE:
+            # RFC 9112, 9.2: without a request outstanding, what comes "MUST NOT" be taken for an answer.
+            self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """An end of an answer, where it is one that ends so."""
         state, sink = self.state, self._sink
         if sink is None:
             self._close()
-        elif state is State.OPEN and exc is None:
+        elif state is _OPEN and exc is None:
             self._complete(exceeded=False)
-        elif state is State.HEAD:
+        elif state is _HEAD:
             self._fail(UpstreamBroke("no answer", was_idle=self.was_idle))
         else:
             self._fail(UpstreamBroke("the body broke off"))
@@ -239,7 +244,7 @@ class UpstreamConnection(asyncio.Protocol):
         """The request's body waits for the upstream."""
         self._full = True
         if self._sink is not None and not self._sent:
-            if self.state is State.HEAD:
+            if self.state is _HEAD:
                 self.deadline = self._now() + self._patience.response
             self._sink.hold_body()
 
@@ -247,7 +252,7 @@ class UpstreamConnection(asyncio.Protocol):
         """The request's body waits for the caller again."""
         self._full = False
         if self._sink is not None and not self._sent:
-            if self.state is State.HEAD:
+            if self.state is _HEAD:
                 self.deadline = math.inf
             self._sink.resume_body()
 
@@ -257,7 +262,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.was_idle = False
         if self._begun:
             data = self._begun + data
-        while self.state is State.HEAD:
+        while self.state is _HEAD:
             end = data.find(END, 0, LARGEST_HEAD) + len(END)
             if end < len(END):
                 self._begin(data)
@@ -289,18 +294,18 @@ class UpstreamConnection(asyncio.Protocol):
             return
         self._keep_alive = head.keep_alive
         self._home.answered()
-        match head.framing:
-            case Framing.COUNTED:
-                self.state = State.COUNTED
-                self._left = head.length or 0
-            case Framing.CHUNKED:
-                self.state = State.CHUNKED
-                self._chunks = Chunks()
-            case _:
-                self.state = State.OPEN
+        framing = head.framing
+        if framing is _BY_LENGTH:
+            self.state = _COUNTED
+            self._left = head.length or 0
+        elif framing is _IN_CHUNKS:
+            self.state = _CHUNKED
+            self._chunks = Chunks()
+        else:
+            self.state = _OPEN
         self.deadline = self._now() + self._patience.idle
         sink.head(head)
-        if head.framing is Framing.NONE:
+        if framing is _NO_BODY:
             self._complete(exceeded=bool(rest))
         elif rest:
             self.data_received(rest)
@@ -348,7 +353,7 @@ class UpstreamConnection(asyncio.Protocol):
         sink.end()
 
     def _rest(self) -> None:
-        self.state = State.IDLE
+        self.state = _IDLE
         self.was_idle = True
         self.deadline = self._now() + self._patience.keep_alive
         if self._paused:
@@ -358,15 +363,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _fail(self, failure: UpstreamFailure) -> None:
         sink, self._sink = self._sink, None
-        if self.state is State.HEAD and isinstance(failure, UpstreamBroke) and not failure.was_idle:
+        if self.state is _HEAD and isinstance(failure, UpstreamBroke) and not failure.was_idle:
             self._home.broke()
         self._close()
         if sink is not None:
             sink.failed(failure)
 
     def _close(self) -> None:
-        if self.state is not State.CLOSED:
-            self.state = State.CLOSED
+        if self.state is not _CLOSED:
+            self.state = _CLOSED
             self.deadline = math.inf
             self._chunks = None
             self._begun = b""
