@@ -7,6 +7,8 @@ from typing import Protocol, runtime_checkable
 from gateway.conditions import Condition
 from gateway.policy import Allow, Decision, Deny, Finding, Headers, Policy, Principal, Request, Unavailable
 
+_UNCHANGED = Allow()
+
 
 @runtime_checkable
 class Explains(Protocol):
@@ -69,13 +71,15 @@ class Chain:
                 outcome = step.policy.decide(request)
             except Unavailable as failure:
                 outcome = _excused(step, failure)
-            if not isinstance(outcome, Allow | Deny):
+            if not isinstance(outcome, (Allow, Deny)):
                 return self._wait(index, outcome, request, allowed)
             decision = _joined(step, allowed, outcome)
             if isinstance(decision, Deny):
                 return decision
             allowed = decision
-        return allowed or Allow(principal=request.principal)
+        if allowed is not None:
+            return allowed
+        return _UNCHANGED if request.principal is None else Allow(principal=request.principal)
 
     async def _wait(
         self, index: int, outcome: Awaitable[Decision], request: Request, allowed: Allow | None
@@ -89,7 +93,7 @@ class Chain:
         if isinstance(decision, Deny):
             return decision
         rest = self._from(index + 1, request, decision)
-        return rest if isinstance(rest, Allow | Deny) else await rest
+        return rest if isinstance(rest, (Allow, Deny)) else await rest
 
     async def explain(self, request: Request, claims: Mapping[str, object] | None = None) -> list[Explained]:
         """How each check of each policy comes out; a refusal does not end it. Raises what a policy raises."""
@@ -98,14 +102,14 @@ class Chain:
 
 def _joined(step: Step, allowed: Allow | None, outcome: Decision) -> Decision:
     """What was allowed so far, and what one more policy said."""
-    match outcome:
-        case Allow():
-            return outcome if allowed is None else _both(allowed, outcome)
-        case Deny() if step.report_only:
-            allowed = allowed or Allow()
-            return replace(allowed, reported=(*allowed.reported, (step.name, outcome.code)))
-        case Deny():
+    # Not by `match`, which takes three times as long, with each request.
+    if isinstance(outcome, Allow):
+        return outcome if allowed is None else _both(allowed, outcome)
+    if isinstance(outcome, Deny):
+        if not step.report_only:
             return outcome if allowed is None else _refused(allowed, outcome)
+        allowed = allowed or _UNCHANGED
+        return replace(allowed, reported=(*allowed.reported, (step.name, outcome.code)))
     # A policy from outside may break its promise, and what is not an Allow must never count as one.
     raise TypeError(f"the policy {step.name} answered with neither Allow nor Deny")
 
@@ -164,7 +168,7 @@ async def _findings(step: Step, request: Request, claims: Mapping[str, object] |
     if isinstance(step.policy, Explains):
         return await step.policy.explain(request, claims)
     outcome = step.policy.decide(request)
-    decision = outcome if isinstance(outcome, Allow | Deny) else await outcome
+    decision = outcome if isinstance(outcome, (Allow, Deny)) else await outcome
     if isinstance(decision, Allow):
         return [Finding("decision", True, "allows")]
     return [_said(decision)]

@@ -101,7 +101,7 @@ class Passage:
             self._decided()
             self._fail(error)
             return
-        if isinstance(outcome, Allow | Deny):
+        if isinstance(outcome, (Allow, Deny)):
             self._decided()
             self._heed(outcome)
         else:

@@ -293,7 +293,7 @@ class Gateway(web.Server):
         began = self._clock.monotonic()
         try:
             outcome = route.chain.decide(request)
-            return checked(outcome if isinstance(outcome, Allow | Deny) else await outcome)
+            return checked(outcome if isinstance(outcome, (Allow, Deny)) else await outcome)
         finally:
             exchange.decision_seconds = self._clock.monotonic() - began
 

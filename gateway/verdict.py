@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 def checked(outcome: object) -> Decision:
     """What the policies came to. Whatever else they return must never count as a yes: raises TypeError."""
-    if not isinstance(outcome, Allow | Deny):
+    if not isinstance(outcome, (Allow, Deny)):
         raise TypeError("the policies came to neither Allow nor Deny")
     return outcome
 
