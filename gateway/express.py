@@ -17,7 +17,7 @@ from gateway.headers import Forwarding, Journey, encoded
 from gateway.passage import Passage
 from gateway.policy import Request
 from gateway.router import Route
-from gateway.tenure import Tenure
+from gateway.tenure import Place, Tenure
 from gateway.upstreams import Upstream
 
 LINGER = 2.0
@@ -138,11 +138,11 @@ class Express:
         head = read_plain(data, tenure.names, runtime.limits)
         if head is None or not (host := self.desk.host(head.fields.host)):
             return False
-        route = tenure.find(host, head.method, head.path)
-        if not isinstance(route, Route) or not self._takes(tenure, route, head):
+        place = tenure.find(host, head.method, head.path)
+        if not isinstance(place, Place) or not self._takes(tenure, place.route, head):
             return False
         self._carrier.taken()
-        self._pass(tenure, route, head, host, data)
+        self._pass(tenure, place, head, host, data)
         return True
 
     def _takes(self, tenure: Tenure, route: Route[Upstream], head: PlainHead) -> bool:
@@ -153,7 +153,8 @@ class Express:
         limit = runtime.proxy.body_limit if route.body_limit is None else route.body_limit
         return not route.chain.reads_form and (limit is None or (head.fields.length or 0) <= limit)
 
-    def _pass(self, tenure: Tenure, route: Route[Upstream], head: PlainHead, host: str, data: bytes) -> None:
+    def _pass(self, tenure: Tenure, place: Place, head: PlainHead, host: str, data: bytes) -> None:
+        route = place.route
         journey, told = self._came(tenure, head)
         now = self.desk.clock.time()
         digits = self.desk.digits(TRACE_DIGITS + ID_DIGITS)
@@ -183,7 +184,7 @@ class Express:
             api=route.api,
         )
         keep_alive = not head.fields.closes and not self._house.draining
-        passage = Passage(self, tenure, route, head, exchange, told=told, trace=trace, keep_alive=keep_alive)
+        passage = Passage(self, tenure, place, head, exchange, told=told, trace=trace, keep_alive=keep_alive)
         self._passage = passage
         self.desk.watch(self, tenure.runtime.timeouts.body)
         self._house.begins(passage)

@@ -22,11 +22,10 @@ from gateway.outgoing import UpstreamBroke, UpstreamFailure, UpstreamInvalid, Up
 from gateway.paths import without_parameters
 from gateway.policy import Allow, Decision, Deny, Request
 from gateway.proxy import LAST_MOMENT
-from gateway.router import Route
 from gateway.target import Target
-from gateway.tenure import Tenure
+from gateway.tenure import Place, Tenure
 from gateway.upstream_connection import UpstreamConnection
-from gateway.upstreams import IDEMPOTENT, Upstream
+from gateway.upstreams import IDEMPOTENT
 from gateway.verdict import checked, ends_connection, note, note_failure, note_refusal
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class Passage:
 
     __slots__ = (
         *("_allow", "_began", "_body", "_chunked", "_connection", "_deadline", "_decided_at", "_desk", "_head"),
-        *("_host", "_pending", "_progress", "_refused", "_request", "_retried", "_route", "_start", "_task"),
+        *("_host", "_pending", "_place", "_progress", "_refused", "_request", "_retried", "_route", "_start", "_task"),
         *("_told", "_trace", "_tried", "_until", "_was_asked", "_way", "body_left", "bytes_in", "bytes_out"),
         *("exchange", "keep_alive", "over", "started", "tenure"),
     )
@@ -49,7 +48,7 @@ class Passage:
         self,
         way: Way,
         tenure: Tenure,
-        route: Route[Upstream],
+        place: Place,
         head: PlainHead,
         exchange: Exchange,
         *,
@@ -59,7 +58,8 @@ class Passage:
     ) -> None:
         self._way = way
         self._desk = way.desk
-        self._route = route
+        self._place = place
+        self._route = place.route
         self._head = head
         self._told = told
         self._trace = trace
@@ -140,14 +140,13 @@ class Passage:
     # --- the upstream ---
 
     def _prepare(self, allow: Allow) -> None:
-        head, route, exchange = self._head, self._route, self.exchange
+        head, place, exchange = self._head, self._place, self.exchange
         changes = self.tenure.decisions.changes(allow)
         for name in changes.oversized:
             log.warning("%s is not sent upstream: its value is too long", name)
-        query = without_parameters(head.query, allow.drop_parameters)
-        path = route.upstream_path(head.path)
+        query = without_parameters(head.query, allow.drop_parameters) if head.query else ""
         self._host = head.fields.host.decode("ascii")
-        self._start = start_of(head.method, f"{path}?{query}" if query else path)
+        self._start = start_of(head.method, f"{place.path}?{query}") if query else place.start
         self._request = rest_of(head, changes, told=self._told, request_id=exchange.request_id, trace=self._trace)
 
     def _ask(self) -> None:

@@ -1,11 +1,12 @@
 """A runtime in force, and how many requests it still serves: it is closed after the last one."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.caller import Limits, Timeouts
 from gateway.express_fields import Names
-from gateway.express_headers import Decisions
+from gateway.express_headers import Decisions, start_of
 from gateway.proxy import Proxy
 from gateway.router import MethodNotAllowed, NotFound, Route, Router
 from gateway.upstreams import Upstream
@@ -14,6 +15,17 @@ MOST_FOUND = 4096
 """Places that are remembered: host, method and path."""
 LONGEST_PATH = 256
 """In characters, of a path that is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The route that takes a method and a path of a host, and what follows from these."""
+
+    route: Route[Upstream]
+    path: str
+    """What the upstream receives."""
+    start: bytes
+    """How the request to it begins, where there is no query."""
 
 
 class Runtime(Protocol):
@@ -46,19 +58,26 @@ class Tenure:
         """What the express lane knows of headers, which depends on the policies."""
         self.decisions = Decisions()
         self._retired: asyncio.Event | None = None
-        self._found: dict[tuple[str, str, str], Route[Upstream] | NotFound | MethodNotAllowed] = {}
+        self._found: dict[tuple[str, str, str], Place | NotFound | MethodNotAllowed] = {}
 
-    def find(self, host: str, method: str, path: str) -> Route[Upstream] | NotFound | MethodNotAllowed:
+    def find(self, host: str, method: str, path: str) -> Place | NotFound | MethodNotAllowed:
         """The route for a request. `host` and `path` are in their one spelling. Those of late are remembered."""
         key = (host, method, path)
         found = self._found.get(key)
         if found is None:
-            found = self.runtime.router.find(host, method, path)
+            found = self._look(host, method, path)
             if len(self._found) >= MOST_FOUND:
                 self._found.clear()
             if len(path) <= LONGEST_PATH:
                 self._found[key] = found
         return found
+
+    def _look(self, host: str, method: str, path: str) -> Place | NotFound | MethodNotAllowed:
+        found = self.runtime.router.find(host, method, path)
+        if not isinstance(found, Route):
+            return found
+        upstream_path = found.upstream_path(path)
+        return Place(found, upstream_path, start_of(method, upstream_path))
 
     def enter(self) -> None:
         """A request begins."""
