@@ -129,8 +129,10 @@ class _Route:
         """Requests with this method and status. What is not registered is counted together: a caller chooses the
         method, an upstream the status, and neither may make series.
         """
-        key = (method if method in METHODS else "OTHER", status if status in STATUSES else -1)
-        found = self._answers.get(key)
+        found = self._answers.get((method, status))
+        if found is None:
+            key = (method if method in METHODS else "OTHER", status if status in STATUSES else -1)
+            found = self._answers.get(key)
         if found is None:
             code = STATUSES.get(key[1], "other")
             found = self._answers[key] = self._count("http_requests", "Requests.", method=key[0], code=code)
@@ -138,9 +140,9 @@ class _Route:
 
     def decided(self, result: str) -> Count:
         """Requests with this result; `none` where no policy was asked. Together they are all requests."""
-        result = result if result in RESULTS else "none"
-        found = self._decisions.get(result)
+        found = self._decisions.get(result or "none")
         if found is None:
+            result = result if result in RESULTS else "none"
             described = "Requests by what the policies said; none where they were not asked."
             found = self._decisions[result] = self._count("decisions", described, result=result)
         return found

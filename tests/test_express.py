@@ -2,14 +2,17 @@
 
 import asyncio
 import gc
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from gateway import connection
+from gateway import connection, express
 from gateway.caller import Limits, Timeouts
 from gateway.exchange import Flag
 from gateway.express import MOST_WAITING
+from gateway.express_fields import Names
+from gateway.express_head import read_plain
+from gateway.headers import NO_NAMES
 from gateway.policy import Allow, Decision, Request
 from gateway.upstreams import UpstreamOptions
 from tests.fakes import NOON, FakeClock
@@ -341,3 +344,24 @@ async def test_a_connection_with_half_a_request_is_not_free() -> None:
             assert not any(each.is_free for each in open_now if isinstance(each, connection.Connection))
             caller.close()
             await asyncio.sleep(0.02)
+
+
+def test_the_facts_that_policies_are_given_are_the_usual_ones_and_cannot_be_changed() -> None:
+    head = read_plain(request("GET", "/a?b", "X-A: 1"), Names(NO_NAMES), Limits())
+    assert head is not None
+    facts = express._request(head, "api.example.com", "127.0.0.1", 5.0, "orders")
+    usual = Request(
+        method="GET",
+        host="api.example.com",
+        path="/a",
+        query="b",
+        headers=facts.headers,
+        caller_ip="127.0.0.1",
+        received_at=5.0,
+        api="orders",
+    )
+    assert facts == usual
+    assert type(facts) is Request
+    assert replace(facts, principal=None) == usual
+    with pytest.raises(FrozenInstanceError):
+        facts.path = "/other"  # type: ignore[misc]  # that is what it is about
