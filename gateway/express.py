@@ -6,7 +6,7 @@ What it does not recognise at once goes unparsed to the ordinary lane, which is 
 import asyncio
 import math
 from contextlib import suppress
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from gateway.answer_head import joined
 from gateway.correlation import ID_DIGITS, TRACE_DIGITS, follow, is_request_id, new_request_id
@@ -16,9 +16,7 @@ from gateway.express_head import PlainHead, PlainHeaders, read_plain
 from gateway.headers import Forwarding, Journey, encoded
 from gateway.passage import Passage
 from gateway.policy import Request
-from gateway.router import Route
 from gateway.tenure import Place, Tenure
-from gateway.upstreams import Upstream
 
 LINGER = 2.0
 """Seconds in which what a caller still sends is read and dropped, before the connection is closed."""
@@ -139,19 +137,17 @@ class Express:
         if head is None or not (host := self.desk.host(head.fields.host)):
             return False
         place = tenure.find(host, head.method, head.path)
-        if not isinstance(place, Place) or not self._takes(tenure, place.route, head):
+        if not isinstance(place, Place) or not self._takes(tenure, place, head):
             return False
         self._carrier.taken()
         self._pass(tenure, place, head, host, data)
         return True
 
-    def _takes(self, tenure: Tenure, route: Route[Upstream], head: PlainHead) -> bool:
-        runtime = tenure.runtime
-        most = runtime.limits.requests_in_flight
+    def _takes(self, tenure: Tenure, place: Place, head: PlainHead) -> bool:
+        most = tenure.runtime.limits.requests_in_flight
         if most is not None and self._house.in_flight >= most:
             return False
-        limit = runtime.proxy.body_limit if route.body_limit is None else route.body_limit
-        return not route.chain.reads_form and (limit is None or (head.fields.length or 0) <= limit)
+        return (head.fields.length or 0) <= place.most
 
     def _pass(self, tenure: Tenure, place: Place, head: PlainHead, host: str, data: bytes) -> None:
         route = place.route
@@ -361,7 +357,8 @@ def _request(head: PlainHead, host: str, caller_ip: str, received_at: float, api
     draft.principal = draft.form = None
     # Python allows it where both have the same fields in the same places, and raises TypeError elsewhere.
     draft.__class__ = Request
-    return cast("Request", draft)
+    sealed: Request = draft
+    return sealed
 
 
 def _way(forwarding: Forwarding, head: PlainHead, peer: str, scheme: str) -> tuple[Journey, bytes]:

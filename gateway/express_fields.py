@@ -13,8 +13,10 @@ LONGEST_NAME = 64
 """In bytes, of a name that is remembered."""
 MOST_BLOCKS = 1024
 """Whole blocks of lines that are remembered."""
+MOST_LINES = 4096
+"""Lines of requests, without a query, that are remembered."""
 LARGEST_BLOCK = 1024
-"""In bytes, of a block that is remembered."""
+"""In bytes, of a block, and of a request's line, that is remembered."""
 MOST_RENDERED = 16
 """Ways to send one block on that are remembered: one for each set of headers that policies replace."""
 
@@ -180,6 +182,8 @@ class Names:
     def __init__(self, scrub: HeaderNames) -> None:
         self._scrub = scrub
         self.known: dict[bytes, Name] = {}
+        self.request_lines: dict[bytes, tuple[str, str, str]] = {}
+        """Method, path and an empty query, by the line that they came in."""
         self._blocks: dict[bytes, Fields] = {}
 
     def __len__(self) -> int:
@@ -195,6 +199,13 @@ class Names:
         if len(self.known) < MOST_NAMES and len(name) <= LONGEST_NAME:
             self.known[name] = learnt
         return learnt
+
+    def remember_line(self, line: bytes, method: str, path: str) -> None:
+        """Remember a request's line that has no query, where credentials may be."""
+        if len(self.request_lines) >= MOST_LINES:
+            self.request_lines.clear()
+        if len(line) <= LARGEST_BLOCK:
+            self.request_lines[line] = method, path, ""
 
     def recall(self, block: bytes) -> Fields | None:
         """The lines that were remembered of this block, as `without_credential` leaves it."""

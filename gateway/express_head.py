@@ -18,12 +18,11 @@ LARGEST_HEAD = 16_384
 """In bytes."""
 
 _END = b"\r\n\r\n"
-_METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _LINE_ENDS = frozenset(b"\r\n" * count for count in range(256))
 _REQUEST_LINE = re.compile(
-    rb"(%b) (/[A-Za-z0-9\-._~!$&'()*+,=:@/]*)(?:\?([A-Za-z0-9\-._~!$&'()*+,=:@/?]*))? HTTP/1\.1(?=\r\n)"
-    % b"|".join(_METHODS)
+    r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) "
+    r"(/[A-Za-z0-9\-._~!$&'()*+,=:@/]*)(?:\?([A-Za-z0-9\-._~!$&'()*+,=:@/?]*))? HTTP/1\.1"
 )
 _SLACK = 64
 
@@ -131,25 +130,41 @@ def read_plain(data: bytes, names: Names, limits: Limits) -> PlainHead | None:
     A body may follow, and other requests. The lines are the same that the ordinary lane would read.
     """
     end = data.find(_END, 0, LARGEST_HEAD)
-    line = None if end < 0 else _REQUEST_LINE.match(data)
-    if line is None:
+    if end < 0:
         return None
-    method, path, query = line.groups()
-    size = end + len(_END)
+    begin = data.find(b"\r\n")
     # Larger ones are read and counted anew: what follows counts a whole head like a single line.
-    if line.end() + _SLACK > limits.target or b"//" in path or b"/." in path:
+    asked = None if begin + _SLACK > limits.target else _asked(data[:begin], names)
+    if asked is None:
         return None
-    block, credential = without_credential(data[line.end() : end])
+    size = end + len(_END)
+    block, credential = without_credential(data[begin:end])
     fields = names.recall(block)
     if fields is None or not _is_well_within(size, fields, limits) or not (credential is None or is_value(credential)):
         fields = _read(data[:size], names, limits)
         if fields is None:
             return None
         names.remember(block, credential, fields)
-    if fields.asks_preflight and method == b"OPTIONS":
+    method, path, query = asked
+    if fields.asks_preflight and method == "OPTIONS":
         return None
-    query = b"" if query is None else query
-    return PlainHead(_METHODS[method], path.decode("ascii"), query.decode("ascii"), fields, credential, size)
+    return PlainHead(method, path, query, fields, credential, size)
+
+
+def _asked(line: bytes, names: Names) -> tuple[str, str, str] | None:
+    """Method, path and query, where the line can be read in one way."""
+    found = names.request_lines.get(line)
+    if found is not None:
+        return found
+    read = _REQUEST_LINE.fullmatch(line.decode("latin-1"))
+    if read is None:
+        return None
+    method, path, query = read[1], read[2], read[3]
+    if "//" in path or "/." in path:
+        return None
+    if query is None:
+        names.remember_line(line, method, path)
+    return method, path, query or ""
 
 
 def _read(octets: bytes, names: Names, limits: Limits) -> Fields | None:

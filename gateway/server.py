@@ -159,7 +159,8 @@ class Gateway(web.Server):
         """It has ended."""
         passage.tenure.leave()
         del self._under_way[passage]
-        self._ended.set()
+        if not self._under_way:
+            self._ended.set()
         self._telemetry.record(passage.exchange)
 
     async def _handle(self, incoming: web.BaseRequest) -> web.StreamResponse:

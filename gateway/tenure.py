@@ -1,6 +1,7 @@
 """A runtime in force, and how many requests it still serves: it is closed after the last one."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,8 @@ class Place:
     """What the upstream receives."""
     start: bytes
     """How the request to it begins, where there is no query."""
+    most: float
+    """Bytes of a body that the express lane takes; below zero where it takes no request at all."""
 
 
 class Runtime(Protocol):
@@ -76,8 +79,10 @@ class Tenure:
         found = self.runtime.router.find(host, method, path)
         if not isinstance(found, Route):
             return found
+        limit = self.runtime.proxy.body_limit if found.body_limit is None else found.body_limit
+        most = -1 if found.chain.reads_form else math.inf if limit is None else limit
         upstream_path = found.upstream_path(path)
-        return Place(found, upstream_path, start_of(method, upstream_path))
+        return Place(found, upstream_path, start_of(method, upstream_path), most)
 
     def enter(self) -> None:
         """A request begins."""

@@ -4,7 +4,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.caller import Limits
-from gateway.express_fields import LARGEST_BLOCK, MOST_BLOCKS, MOST_NAMES, Names
+from gateway.express_fields import LARGEST_BLOCK, MOST_BLOCKS, MOST_LINES, MOST_NAMES, Names
 from gateway.express_head import LARGEST_HEAD, PlainHead, PlainHeaders, read_plain
 from gateway.express_headers import MOST_ALLOWS, Decisions
 from gateway.headers import NO_NAMES, HeaderNames
@@ -189,3 +189,43 @@ def test_a_preflight_is_left_alone_although_its_lines_are_remembered() -> None:
     for _ in range(2):
         assert read_plain(request("GET", "/", *lines), names, LIMITS) is not None
         assert read_plain(request("OPTIONS", "/", *lines), names, LIMITS) is None
+
+
+def test_a_request_line_says_the_same_when_it_is_remembered_and_none_with_a_query_is() -> None:
+    names = Names(NO_NAMES)
+    for target, path, query in (
+        ("/a/b:c", "/a/b:c", ""),
+        ("/a?", "/a", ""),
+        ("/a?access_token=b", "/a", "access_token=b"),
+    ):
+        for method in ("GET", "POST"):
+            for _ in range(2):
+                head = read_plain(request(method, target), names, LIMITS)
+                assert head is not None
+                assert (head.method, head.path, head.query) == (method, path, query)
+    assert set(names.request_lines) == {b"GET /a/b:c HTTP/1.1", b"POST /a/b:c HTTP/1.1"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"GET / HTTP/1.0", b"get / HTTP/1.1", b"GET /a b HTTP/1.1", b"GET //a HTTP/1.1", b"GET /a/../b HTTP/1.1"),
+        *(b"GET /%41 HTTP/1.1", b"GET a HTTP/1.1", b"GET  / HTTP/1.1", b"GET / HTTP/1.1 ", b"\r\nGET / HTTP/1.1"),
+        *(b"GET /\xe9 HTTP/1.1", b"GET /\x00 HTTP/1.1", b"GET /\n HTTP/1.1", b"TRACE / HTTP/1.1", b"GET / HTTP/1.1\n"),
+    ],
+)
+def test_a_request_line_that_is_not_plain_is_left_alone_whatever_is_remembered(line: bytes) -> None:
+    names = Names(NO_NAMES)
+    for _ in range(2):
+        assert read_plain(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", names, LIMITS) is not None
+        assert read_plain(line + b"\r\nHost: a\r\n\r\n", names, LIMITS) is None
+    assert len(names.request_lines) == 1
+
+
+def test_request_lines_are_remembered_up_to_a_number_and_a_size() -> None:
+    names = Names(NO_NAMES)
+    assert _read(names, target="/" + "a" * LARGEST_BLOCK) is not None
+    assert not names.request_lines
+    for number in range(MOST_LINES + 10):
+        assert _read(names, target=f"/{number}") is not None
+        assert 0 < len(names.request_lines) <= MOST_LINES
