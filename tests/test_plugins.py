@@ -116,14 +116,17 @@ def test_a_policy_is_found_by_module_and_class() -> None:
     assert find_policy(f"{HERE}:Opens") is Opens
 
 
+OURS = "opening-hours, rate-limit, token-enforcement"
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
         ("opening-hour", "no policy has this name; did you mean opening-hours?"),
         ("Token-Enforcement", "no policy has this name; did you mean token-enforcement?"),
-        ("", "no policy has this name; write one of opening-hours, rate-limit, token-enforcement, or package.module:Class"),
-        ("zzz", "no policy has this name; write one of opening-hours, rate-limit, token-enforcement, or package.module:Class"),
-        ("a:b:c", "no policy has this name; write one of opening-hours, rate-limit, token-enforcement, or package.module:Class"),
+        ("", f"no policy has this name; write one of {OURS}, or package.module:Class"),
+        ("zzz", f"no policy has this name; write one of {OURS}, or package.module:Class"),
+        ("a:b:c", f"no policy has this name; write one of {OURS}, or package.module:Class"),
         ("no_such_package.x:Y", "there is no module no_such_package; is its package installed?"),
         (f"{HERE}:Missing", f"{HERE} has no Missing"),
     ],
