@@ -145,7 +145,7 @@ def test_no_two_assertions_are_alike() -> None:
 # What does not suffice.
 
 
-@pytest.mark.parametrize("method", set(ClientAuthentication) - {ClientAuthentication.AUTHORIZATION_HEADER})
+@pytest.mark.parametrize("method", sorted(set(ClientAuthentication) - {ClientAuthentication.AUTHORIZATION_HEADER}))
 def test_every_standard_method_needs_a_client_id(method: ClientAuthentication) -> None:
     key = ClientCredentials(client_secret=SECRET, private_key=pem(RSA))
     algorithm = "HS256" if method is ClientAuthentication.CLIENT_SECRET_JWT else "RS256"
