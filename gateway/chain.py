@@ -2,20 +2,11 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
 
 from gateway.conditions import Condition
-from gateway.policy import Allow, Decision, Deny, Finding, Headers, Policy, Principal, Request, Unavailable
+from gateway.policy import Allow, Decision, Deny, Explains, Finding, Headers, Policy, Principal, Request, Unavailable
 
 _UNCHANGED = Allow()
-
-
-@runtime_checkable
-class Explains(Protocol):
-    """A policy that can say how each of its checks comes out."""
-
-    async def explain(self, request: Request, claims: Mapping[str, object] | None, /) -> Sequence[Finding]:
-        """The checks in order. With `claims`, as if the provider had said them about the request's token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """The interface between policies and the machine: facts go in, a decision comes out. Imports nothing of ours."""
 
 import math
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from multidict import MultiMapping
 
@@ -119,6 +119,14 @@ class Finding:
     passed: bool | None
     """`None`: there was nothing to check."""
     detail: str
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A policy that can say how each of its checks comes out."""
+
+    async def explain(self, request: Request, claims: Mapping[str, object] | None, /) -> Sequence[Finding]:
+        """The checks in order. With `claims`, as if the provider had said them about the request's token."""
 
 
 class Unavailable(Exception):
