@@ -6,16 +6,16 @@ What it does not recognise at once goes unparsed to the ordinary lane, which is 
 import asyncio
 import math
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 from gateway.answer_head import joined
 from gateway.correlation import ID_DIGITS, TRACE_DIGITS, follow, is_request_id, new_request_id
 from gateway.exchange import Exchange, Flag
 from gateway.express_desk import Desk
-from gateway.express_head import PlainHead, PlainHeaders, read_plain
+from gateway.express_head import PlainHead, read_plain
+from gateway.express_request import plain_request
 from gateway.headers import Forwarding, Journey, encoded
 from gateway.passage import Passage
-from gateway.policy import Request
 from gateway.tenure import Place, Tenure
 
 LINGER = 2.0
@@ -169,7 +169,7 @@ class Express:
             user_agent=head.fields.user_agent,
             trace_id=trace.trace_id,
         )
-        request = _request(head, host, journey.caller_ip, now, route.api)
+        request = plain_request(head, host, journey.caller_ip, now, route.api)
         keep_alive = not head.fields.closes and not self._house.draining
         passage = Passage(self, tenure, place, head, exchange, told=told, trace=trace, keep_alive=keep_alive)
         self._passage = passage
@@ -336,29 +336,6 @@ class Express:
                     await self._settled
         if self._passage is not None:
             self._passage.leave(Flag.DRAINED)
-
-
-class _Draft:
-    """A `Request` that is not frozen yet. Made in its own way, it is sealed field by field, which takes 0.8 us more."""
-
-    __slots__ = Request.__slots__
-
-
-def _request(head: PlainHead, host: str, caller_ip: str, received_at: float, api: str) -> Request:
-    draft: Any = _Draft()
-    draft.method = head.method
-    draft.host = host
-    draft.path = head.path
-    draft.query = head.query
-    draft.headers = PlainHeaders(head)
-    draft.caller_ip = caller_ip
-    draft.received_at = received_at
-    draft.api = api
-    draft.principal = draft.form = None
-    # Python allows it where both have the same fields in the same places, and raises TypeError elsewhere.
-    draft.__class__ = Request
-    sealed: Request = draft
-    return sealed
 
 
 def _way(forwarding: Forwarding, head: PlainHead, peer: str, scheme: str) -> tuple[Journey, bytes]:

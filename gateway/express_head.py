@@ -4,14 +4,11 @@ A white list: what is not recognised at once is left to the ordinary lane, which
 """
 
 import re
-from collections.abc import ItemsView, Iterator, ValuesView
-from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from multidict import CIMultiDict, MultiMapping
 
 from gateway.caller import Limits
-from gateway.express_fields import CREDENTIAL, Fields, Name, Names, is_value, without_credential
+from gateway.express_fields import Fields, Name, Names, is_value, without_credential
 from gateway.headers import RawHeaders
 
 LARGEST_HEAD = 16_384
@@ -62,66 +59,6 @@ class PlainHead:
         if len(parts) == 1 or self.credential is None:
             return parts[0]
         return b"%b%b%b" % (parts[0], self.credential, parts[1])
-
-
-class PlainHeaders(MultiMapping[str]):
-    """The headers of a request. Names compare without regard to case."""
-
-    __slots__ = ("_head",)
-
-    def __init__(self, head: PlainHead) -> None:
-        self._head = head
-
-    def getall(self, key: str, default: Any = ...) -> Any:
-        """All values under that name, in their order."""
-        found = self._find(key.lower())
-        if found:
-            return list(found)
-        if default is ...:
-            raise KeyError(key)
-        return default
-
-    def getone(self, key: str, default: Any = ...) -> Any:
-        """The first value under that name."""
-        found = self._find(key.lower())
-        if found:
-            return found[0]
-        if default is ...:
-            raise KeyError(key)
-        return default
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The first value under that name, or the default."""
-        return self.getone(key, default)
-
-    def __getitem__(self, key: str) -> str:
-        return str(self.getone(key))
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and bool(self._find(key.lower()))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._whole())
-
-    def __len__(self) -> int:
-        return len(self._head.fields.lines)
-
-    def items(self) -> ItemsView[str, str]:
-        """All names and values, in their order."""
-        return self._whole().items()
-
-    def values(self) -> ValuesView[str]:
-        """All values, in their order."""
-        return self._whole().values()
-
-    def _find(self, lower: str) -> tuple[str, ...]:
-        head = self._head
-        if lower == CREDENTIAL and head.fields.place >= 0 and head.credential is not None:
-            return (head.credential.decode("ascii"),)
-        return head.fields.values.get(lower, ())
-
-    def _whole(self) -> CIMultiDict[str]:
-        return CIMultiDict((name.decode("ascii"), value.decode("ascii")) for name, value in self._head.raw_headers)
 
 
 def read_plain(data: bytes, names: Names, limits: Limits) -> PlainHead | None:

@@ -7,8 +7,9 @@ from http import HTTPStatus
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from gateway.build import Build
+from gateway.collector import SeriesCollector
 from gateway.exchange import Exchange
-from gateway.series import Count, Distribution, Level, SeriesCollector
+from gateway.series import Count, Distribution, Level
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 RESULTS = frozenset({"allow", "deny", "unavailable", "failed"})

@@ -6,12 +6,13 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from gateway import connection, express
+from gateway import connection
 from gateway.caller import Limits, Timeouts
 from gateway.exchange import Flag
 from gateway.express import MOST_WAITING
 from gateway.express_fields import Names
 from gateway.express_head import read_plain
+from gateway.express_request import plain_request
 from gateway.headers import NO_NAMES
 from gateway.policy import Allow, Decision, Request
 from gateway.upstreams import UpstreamOptions
@@ -349,7 +350,7 @@ async def test_a_connection_with_half_a_request_is_not_free() -> None:
 def test_the_facts_that_policies_are_given_are_the_usual_ones_and_cannot_be_changed() -> None:
     head = read_plain(request("GET", "/a?b", "X-A: 1"), Names(NO_NAMES), Limits())
     assert head is not None
-    facts = express._request(head, "api.example.com", "127.0.0.1", 5.0, "orders")
+    facts = plain_request(head, "api.example.com", "127.0.0.1", 5.0, "orders")
     usual = Request(
         method="GET",
         host="api.example.com",

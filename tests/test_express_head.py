@@ -5,8 +5,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.caller import Limits
 from gateway.express_fields import LARGEST_BLOCK, MOST_BLOCKS, MOST_LINES, MOST_NAMES, Names
-from gateway.express_head import LARGEST_HEAD, PlainHead, PlainHeaders, read_plain
+from gateway.express_head import LARGEST_HEAD, PlainHead, read_plain
 from gateway.express_headers import MOST_ALLOWS, Decisions
+from gateway.express_request import PlainHeaders
 from gateway.headers import NO_NAMES, HeaderNames
 from gateway.policy import Allow
 from tests.servers import request
