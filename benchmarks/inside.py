@@ -23,7 +23,7 @@ from gateway.sharing import Lease, Shared
 from gateway.tasks import Tasks
 from gateway.telemetry import Telemetry
 from policies.token_enforcement import TokenEnforcement
-from policies.token_enforcement.facts import Patience
+from policies.token_enforcement.options import Patience
 from policies.token_enforcement.verifier import Verifier
 
 ISSUER = "https://idp.example.com/oauth2/default"

@@ -9,13 +9,13 @@ from typing import Literal
 from gateway.policy import Policy
 from gateway.providers import Order, Provider
 from gateway.services import Services
-from policies.token_enforcement.credential import Sources
 from policies.token_enforcement.enforcer import Enforcer, Judge, Plan
-from policies.token_enforcement.facts import Patience
 from policies.token_enforcement.mule import Mule
-from policies.token_enforcement.rules import ClaimRule, Rules
+from policies.token_enforcement.opening import open_verifier
+from policies.token_enforcement.options import ClaimRule, Patience, Sources
+from policies.token_enforcement.rules import Rules
 from policies.token_enforcement.signature import ASYMMETRIC
-from policies.token_enforcement.verifier import Verifier, Wish, open_verifier
+from policies.token_enforcement.verifier import Verifier, Wish
 
 MAX_LEEWAY = 60
 INTROSPECTING = frozenset({Order.INTROSPECT_ONLY, Order.INTROSPECT_THEN_KEYS})

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from gateway.policy import Request
+from policies.token_enforcement.options import Sources
 
 PARAMETER = "access_token"
 """RFC 6750, 2.2 and 2.3: the name of the form and query parameter."""
@@ -42,25 +43,6 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"Credential(sha256:{sha256(self.octets).hexdigest()[:12]})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """Where a credential may stand. Each place but the Authorization header is off unless it is named."""
-
-    authorization: bool = True
-    query: str | None = None
-    """The query parameter's name. RFC 6750, 2.3 advises against it: URLs end up in logs."""
-    form: str | None = None
-    """The form field's name, for `application/x-www-form-urlencoded` bodies."""
-    cookie: str | None = None
-    header: str | None = None
-    """A header that holds the bare token."""
-
-    @property
-    def are_plain(self) -> bool:
-        """Whether there is the Authorization header alone: then a request without a query has been read to the end."""
-        return self.query is None and self.form is None and self.cookie is None and self.header is None
 
 
 @dataclass(frozen=True, slots=True)

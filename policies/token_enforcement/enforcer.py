@@ -11,13 +11,13 @@ from policies.token_enforcement.claims import Token
 from policies.token_enforcement.credential import (
     MALFORMED,
     Credential,
-    Sources,
     Unusable,
     cookies_without,
     find_credential,
 )
 from policies.token_enforcement.facts import Active, Rejected
 from policies.token_enforcement.identity import AGW_PREFIX, headers_of
+from policies.token_enforcement.options import Sources
 from policies.token_enforcement.rules import Rules, judge
 from policies.token_enforcement.signature import Invalid, peek
 from policies.token_enforcement.verifier import Known, Verifier, Wish

@@ -7,22 +7,7 @@ from typing import TypeAlias
 from gateway.policy import Deny
 from policies.token_enforcement import bearer
 from policies.token_enforcement.claims import Claims, Token
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRule:
-    """What a claim must say. Exactly one of `equals`, `one_of` and `contains` is given."""
-
-    claim: str
-    """Its name; members of objects by dots, as in `realm_access.roles`."""
-    equals: str | int | float | bool | None = None
-    one_of: tuple[str | int | float | bool, ...] = ()
-    contains: str | int | float | bool | None = None
-    """An element of a list, or a word of a string of words."""
-
-    def __post_init__(self) -> None:
-        if [self.equals is not None, bool(self.one_of), self.contains is not None].count(True) != 1:
-            raise ValueError("write exactly one of equals, one_of and contains")
+from policies.token_enforcement.options import ClaimRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 from asyncio import Task
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -15,13 +14,13 @@ from gateway.ports import Clock, Metrics
 from gateway.providers import Order, Provider
 from gateway.providers.discovery import Condition, Discovery
 from gateway.providers.status import ProviderState, ProviderStatus
-from gateway.services import Services
 from gateway.tasks import Tasks
 from policies.token_enforcement.claims import Claims, from_introspection, from_keys
 from policies.token_enforcement.credential import Credential
-from policies.token_enforcement.facts import Active, Digests, Fact, NotIntrospectable, Patience, Rejected
+from policies.token_enforcement.facts import Active, Digests, Fact, NotIntrospectable, Rejected
 from policies.token_enforcement.introspection import REFUSES_US, Introspection
 from policies.token_enforcement.keys import Keys
+from policies.token_enforcement.options import Patience
 from policies.token_enforcement.shelf import Shelf
 from policies.token_enforcement.signature import Invalid
 
@@ -73,7 +72,7 @@ class Verifier:
         self._purges = 0
         limits = provider.limits
         self._told = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
-        self._signed = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
+        self._verified = Shelf(verified=limits.verified_tokens, rejected=limits.rejected_tokens)
         self._flights: Flights[tuple[Shelf, bytes], Fact] = Flights(tasks)
         self._lookups = {
             result: metrics.counter(
@@ -109,7 +108,7 @@ class Verifier:
         """The fact, by asking. Raises `Unavailable` when nobody can say."""
         self._lookups["miss"].inc()
         fact = await self._ask(credential, key, wish)
-        self._entries.set(len(self._told) + len(self._signed))
+        self._entries.set(len(self._told) + len(self._verified))
         return fact if isinstance(fact, Known) else Known(fact, "miss")
 
     def status(self) -> ProviderStatus:
@@ -140,7 +139,7 @@ class Verifier:
         None of them counts any more from the call on. Setting a million of them free takes a while, in small steps.
         """
         self._purges += 1
-        shelves = (self._told, self._signed)
+        shelves = (self._told, self._verified)
         steps = [shelf.forget_all() if client_id is None else shelf.forget(client_id) for shelf in shelves]
         # To its end, even if nobody waits for it.
         return await asyncio.shield(self._tasks.start(_all_of(steps)))
@@ -159,7 +158,7 @@ class Verifier:
 
     def _signed_of(self, key: bytes, wish: Wish, now: float) -> Known | None:
         """What the keys said."""
-        fact = self._signed.get(key)
+        fact = self._verified.get(key)
         if fact is None or isinstance(fact, NotIntrospectable) or not wish.patience.believes(fact, now):
             return None
         return Known(fact, "hit" if isinstance(fact, Active) else "negative")
@@ -275,7 +274,7 @@ class Verifier:
         fact = Rejected(token.code, token.detail, asked_at) if isinstance(token, Invalid) else Active(token, asked_at)
         if not isinstance(verified, Invalid) or verified.code != "token_key_unknown":
             # A key that nobody knows may be published the next moment; nothing else about a signature ever changes.
-            self._signed.put(key, fact)
+            self._verified.put(key, fact)
         return fact
 
     def keep_keys(self) -> None:
@@ -300,19 +299,3 @@ def _not_introspected(now: float) -> Rejected:
 def _keys_may_stand_in(credential: Credential, order: Order) -> bool:
     """Whether keys can say anything of the credential, and the route lets them when the provider does not answer."""
     return credential.looks_like_jwt and order is not INTROSPECT_ONLY
-
-
-@asynccontextmanager
-async def open_verifier(provider: Provider, services: Services) -> AsyncIterator[Verifier]:
-    """A verifier of that provider's tokens, with its connections; closed at the end of the block."""
-    async with AsyncExitStack() as stack:
-        fetch = await stack.enter_async_context(services.open_fetch(provider.transport))
-        tasks = Tasks()
-        stack.push_async_callback(tasks.close)
-        discovery = Discovery(provider, fetch, services.clock, tasks)
-        clock, metrics = services.clock, services.metrics
-        keys = Keys(provider, fetch, discovery, clock, tasks, metrics)
-        introspection = None
-        if provider.introspection is not None:
-            introspection = Introspection(provider, fetch, discovery, keys, clock, metrics)
-        yield Verifier(provider, introspection, keys, discovery, tasks, clock, metrics)

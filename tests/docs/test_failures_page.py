@@ -13,7 +13,7 @@ from gateway.run import BAD_SETTINGS
 from gateway.settings.routes import UpstreamSettings
 from gateway.workers import LONGEST_WAIT
 from policies.rate_limit import RateLimit, redis_counters
-from policies.token_enforcement.facts import Patience
+from policies.token_enforcement.options import Patience
 from tests.docs.codes import find_codes
 from tests.docs.metrics import find_metrics
 from tests.docs.pages import CHECKOUT, CODE, DOCS, prose, sentences

@@ -10,11 +10,10 @@ import pytest
 from gateway.policy import Allow, Policy, Unavailable
 from gateway.providers import Order
 from policies.token_enforcement import TokenEnforcement
-from policies.token_enforcement.credential import Sources
 from policies.token_enforcement.enforcer import MAX_LENGTH
-from policies.token_enforcement.facts import Patience
 from policies.token_enforcement.identity import encode
-from policies.token_enforcement.rules import CHECKS, ClaimRule
+from policies.token_enforcement.options import ClaimRule, Patience, Sources
+from policies.token_enforcement.rules import CHECKS
 from policies.token_enforcement.signature import ASYMMETRIC
 from tests.docs.pages import CODE, DOCS, code, rows, section, sentences, tables
 from tests.fakes import json_reply

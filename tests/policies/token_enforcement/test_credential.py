@@ -11,10 +11,10 @@ from policies.token_enforcement.credential import (
     REPEATED,
     Credential,
     Found,
-    Sources,
     cookies_without,
     find_credential,
 )
+from policies.token_enforcement.options import Sources
 from tests.fakes import request
 
 HEADER_ONLY = Sources()

@@ -16,10 +16,8 @@ from gateway.clients import Contract, Directory, Register
 from gateway.policy import Allow, Decision, Deny, Policy, Principal, Unavailable
 from gateway.providers import Endpoints, Limits, Order
 from policies.token_enforcement import TokenEnforcement
-from policies.token_enforcement.credential import Sources
 from policies.token_enforcement.enforcer import MAX_LENGTH, Enforcer
-from policies.token_enforcement.facts import Patience
-from policies.token_enforcement.rules import ClaimRule
+from policies.token_enforcement.options import ClaimRule, Patience, Sources
 from tests.fakes import NOON, Asked, FakeFetch, decided, json_reply, reply, request
 from tests.policies.token_enforcement.fake_provider import (
     DOWN,

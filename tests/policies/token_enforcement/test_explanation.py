@@ -9,7 +9,8 @@ from gateway.clients import Contract
 from gateway.policy import Finding
 from policies.token_enforcement import explanation
 from policies.token_enforcement.claims import Token
-from policies.token_enforcement.rules import CHECKS, ClaimRule, Rules, judge
+from policies.token_enforcement.options import ClaimRule
+from policies.token_enforcement.rules import CHECKS, Rules, judge
 from tests.fakes import NOON
 
 TOKEN = Token(

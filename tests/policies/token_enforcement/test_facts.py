@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.token_enforcement.claims import Token
-from policies.token_enforcement.facts import RESTEP, Active, Digests, Fact, NotIntrospectable, Patience, Rejected
+from policies.token_enforcement.facts import RESTEP, Active, Digests, Fact, NotIntrospectable, Rejected
+from policies.token_enforcement.options import Patience
 from tests.fakes import NOON
 
 

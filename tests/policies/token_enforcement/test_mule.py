@@ -9,8 +9,8 @@ from gateway.policy import Allow, Deny, Finding
 from gateway.ports import Reply
 from gateway.providers import Limits, Order
 from policies.token_enforcement import TokenEnforcement
-from policies.token_enforcement.credential import Sources
 from policies.token_enforcement.mule import Mule
+from policies.token_enforcement.options import Sources
 from tests.fakes import json_reply, reply, request
 from tests.policies.token_enforcement.fake_provider import DOWN, OPAQUE, Stage, active, staged
 

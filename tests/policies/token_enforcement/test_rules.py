@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.policy import Deny
 from policies.token_enforcement.claims import Token
-from policies.token_enforcement.rules import ClaimRule, Rules, claim_at, judge, satisfies
+from policies.token_enforcement.options import ClaimRule
+from policies.token_enforcement.rules import Rules, claim_at, judge, satisfies
 from tests.fakes import NOON
 
 ISSUER = "https://idp.example.com"

@@ -14,7 +14,7 @@ from gateway.ports import Reply
 from gateway.providers import Dialect, Limits, Order
 from gateway.providers.status import ProviderState
 from gateway.tasks import Tasks
-from policies.token_enforcement.facts import Patience
+from policies.token_enforcement.options import Patience
 from tests.fakes import json_reply, reply, request
 from tests.policies.token_enforcement.fake_provider import (
     DOWN,
@@ -276,7 +276,7 @@ async def test_no_credential_can_be_read_from_the_memory(token: str) -> None:
         stage.idp.says[token] = active()
         await stage.decide(await stage.route(), token)
         await stage.decide(await stage.route(order=Order.KEYS_ONLY), token)
-        remembered = [text for shelf in (stage.verifier._told, stage.verifier._signed) for text in texts(shelf)]
+        remembered = [text for shelf in (stage.verifier._told, stage.verifier._verified) for text in texts(shelf)]
         assert remembered
         assert not [text for text in remembered if token in text or token[-12:] in text]
 
