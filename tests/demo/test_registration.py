@@ -47,6 +47,10 @@ async def test_a_registration_answers_with_everything_that_counts(ask: Ask, cloc
     }
 
 
+async def test_a_client_id_can_be_the_argument_of_a_command(ask: Ask) -> None:
+    assert {(await register(ask)).body["client_id"].isalnum() for _ in range(20)} == {True}
+
+
 async def test_a_registered_client_gets_tokens_within_its_scope(ask: Ask) -> None:
     client = (await register(ask)).body
     credentials = (client["client_id"], client["client_secret"])

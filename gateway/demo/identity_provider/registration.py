@@ -37,7 +37,8 @@ class Registration(ClientRegistrationEndpoint):
 
     def generate_client_info(self, request: JsonObjectRequest) -> dict[str, Any]:
         named: dict[str, Any] = {
-            "client_id": secrets.token_urlsafe(16),
+            # As the argument of a command, where one that begins with a dash would be an option.
+            "client_id": secrets.token_hex(16),
             "client_id_issued_at": int(self.server.clock.time()),
         }
         if request.payload.data.get("token_endpoint_auth_method") in WITHOUT_SECRET:
