@@ -76,6 +76,8 @@ class Chain:
         self, index: int, outcome: Awaitable[Decision], request: Request, allowed: Allow | None
     ) -> Decision:
         step = self.steps[index]
+        if not isinstance(outcome, Awaitable):
+            raise _undecided(step)
         try:
             decision = await outcome
         except Unavailable as failure:
@@ -101,8 +103,12 @@ def _joined(step: Step, allowed: Allow | None, outcome: Decision) -> Decision:
             return outcome if allowed is None else _refused(allowed, outcome)
         allowed = allowed or _UNCHANGED
         return replace(allowed, reported=(*allowed.reported, (step.name, outcome.code)))
-    # A policy from outside may break its promise, and what is not an Allow must never count as one.
-    raise TypeError(f"the policy {step.name} answered with neither Allow nor Deny")
+    raise _undecided(step)
+
+
+def _undecided(step: Step) -> TypeError:
+    """A policy from outside may break its promise, and what is not an Allow must never count as one."""
+    return TypeError(f"the policy {step.name} answered with neither Allow nor Deny")
 
 
 def _refused(allowed: Allow, deny: Deny) -> Deny:
