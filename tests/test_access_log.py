@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import select
 from collections.abc import AsyncIterator
@@ -285,7 +286,7 @@ async def test_a_full_disk_is_counted_and_the_log_goes_on() -> None:
 async def test_one_exchange_that_cannot_be_told_does_not_silence_the_next(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     async with logging_to(path) as opened:
-        opened.log.write(an_exchange(status=None))
+        opened.log.write(an_exchange(received_at=math.inf))
         await opened.dropped.counted()
         opened.write("next")
     assert ids(path) == ["next"]

@@ -15,7 +15,7 @@ from gateway.serve import Serving, serve
 from gateway.services import Services
 from gateway.settings import parse
 from tests.fakes import FakeClock
-from tests.gateways import configuration
+from tests.gateways import DEADLINE, configuration
 from tests.servers import RawCaller, RecordingUpstream, Reply, recording_upstream, request
 
 IDS = re.compile(rb"(?im)^(x-request-id|traceparent): .*?\r$|[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}")
@@ -316,6 +316,9 @@ async def test_what_trusted_proxies_say_both_lanes_believe(tmp_path: Path) -> No
                     ):
                         await it.same(request("GET", "/open", f"X-Request-Id: {said}", *more))
                         await it.same(request("GET", "/now-changes", f"X-Request-Id: {said}", *more))
+                async with asyncio.timeout(DEADLINE):
+                    while not it.express.lines():
+                        await asyncio.sleep(0.01)
                 told = {line["request_id"] for line in it.express.lines()}
                 assert (b"theirs-1" in told) is (trusted[0] == "127.0.0.0/8")
                 assert it.expressed == it.plain
