@@ -1,9 +1,12 @@
 # syntax=docker/dockerfile:1
 ARG PYTHON=3.13
 
-# The first stage builds wheels and lays them out; nothing of pip or a compiler reaches the image that is shipped.
+# The first stage compiles what each request passes through, builds wheels and lays them out; nothing of pip or a compiler reaches the image that is shipped.
 FROM python:${PYTHON}-slim AS build
 WORKDIR /source
+RUN ["apt-get", "update"]
+RUN ["apt-get", "install", "--yes", "--no-install-recommends", "gcc", "libc6-dev"]
+ENV HATCH_BUILD_HOOK_ENABLE_MYPYC=true
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY policies policies

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from benchmarks.compiled import compile_sources
 from benchmarks.options import parse
 from benchmarks.peers import Peer, apt_command, chosen, missing_needs
 from benchmarks.processes import StartError
@@ -26,7 +27,10 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     try:
-        folder = measure([peer for peer in peers if peer.is_here], options)
+        here = [peer for peer in peers if peer.is_here]
+        if any(peer.is_compiled for peer in here):
+            compile_sources()
+        folder = measure(here, options)
     except (StartError, RuntimeError, ValueError) as error:
         _say(str(error))
         return 1

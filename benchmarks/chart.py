@@ -10,7 +10,7 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.statistics import Spread
 from benchmarks.table import to_nginx
 
-WIDTH = 820
+WIDTH = 980
 LEFT = 300
 RIGHT = 60
 TOP = 78
@@ -33,6 +33,7 @@ STYLE = """
   .spread { stroke: #24292f; stroke-width: 1.2; opacity: .65; }
   .tokenward { fill: #0969da; }
   .tokenward-ordinary { fill: #54aeff; }
+  .tokenward-python { fill: #0a3069; }
   .apache, .apache-30k { fill: #c4432b; }
   .haproxy { fill: #7a8a99; }
   .caddy { fill: #2c9f6f; }
@@ -47,6 +48,7 @@ STYLE = """
     .spread { stroke: #e6edf3; }
     .tokenward { fill: #1f6feb; }
     .tokenward-ordinary { fill: #79c0ff; }
+    .tokenward-python { fill: #a5d6ff; }
     .apache, .apache-30k { fill: #e5634d; }
   }
 """

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.compiled import COMPILER, PACKAGES, PYTHON
 from benchmarks.scenarios import Check, Scenario
 
 APACHE_MODULE = Path("/usr/lib/apache2/modules/mod_oauth2.so")
@@ -14,7 +15,8 @@ LARGE = frozenset({"opaque10k", "memory"})
 OURS = "tokenward"
 BASELINE = "nginx"
 RIVALS = ("apache", "apache-30k")
-TOKENWARD = f"{sys.executable} -c 'from gateway.cli import main; main()'"
+TOKENWARD = "-P -c 'from gateway.cli import main; main()'"
+"""For Python, which would look into the working directory first: what is compiled is not there."""
 PLAIN = frozenset({Check.NOTHING})
 
 
@@ -38,6 +40,8 @@ class Peer:
     """The scenarios in which it takes part; empty: all that it can."""
     not_in: frozenset[str] = frozenset()
     values: Mapping[str, object] = field(default_factory=dict)
+    is_compiled: bool = False
+    """Whether what is to be compiled of Tokenward must be, before it is started."""
 
     @property
     def is_here(self) -> bool:
@@ -53,12 +57,16 @@ class Peer:
         return name not in self.not_in and (not self.only or name in self.only)
 
 
-def _tokenward(name: str, title: str, *, express: str) -> Peer:
+def _tokenward(name: str, title: str, *, express: str = "true", compiled: bool = True) -> Peer:
+    python = PYTHON if compiled else sys.executable
     return Peer(
         name=name,
         title=title,
+        program=COMPILER if compiled else sys.executable,
+        packages=PACKAGES if compiled else (),
+        is_compiled=compiled,
         template="tokenward.yaml",
-        command=f"{TOKENWARD} run --config @FOLDER@/{name}.tokenward.yaml",
+        command=f"{python} {TOKENWARD} run --config @FOLDER@/{name}.tokenward.yaml",
         checks=frozenset(Check),
         values={"NAME": name, "EXPRESS": express},
     )
@@ -93,8 +101,9 @@ PEERS = {
             template="nginx.conf",
             command="nginx -c @FOLDER@/nginx.nginx.conf",
         ),
-        _tokenward(OURS, "Tokenward", express="true"),
+        _tokenward(OURS, "Tokenward"),
         _tokenward(f"{OURS}-ordinary", "Tokenward, ordinary lane", express="false"),
+        _tokenward(f"{OURS}-python", "Tokenward, not compiled", compiled=False),
         _apache("apache", "Apache mod_oauth2", 1_000, not_in=LARGE),
         _apache("apache-30k", "Apache mod_oauth2, cache for 30,000", 30_000, only=LARGE),
         Peer(

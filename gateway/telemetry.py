@@ -35,9 +35,9 @@ class Telemetry:
         self.tally: Callable[[Exchange], None] | None = None
         """Receives each finished exchange too, where somebody counts for clients."""
         self.counter, self.gauge, self.histogram = self._series.counter, self._series.gauge, self._series.histogram
-        self.gauge("build_info", "Which build this is: always 1.", version=build.version, revision=build.revision).set(
-            1
-        )
+        version, revision, compiled = build.version, build.revision, "yes" if build.compiled else "no"
+        described = "Which build this is: always 1."
+        self.gauge("build_info", described, version=version, revision=revision, compiled=compiled).set(1)
         self.gauge("http_parser_info", "Which HTTP parser reads requests: always 1.", parser=build.http_parser).set(1)
 
     def record(self, exchange: Exchange) -> None:

@@ -27,7 +27,7 @@ from gateway.worker_link import WorkerLink
 from gateway.workers import supervise
 from tests.fakes import NOON
 
-BUILD = Build(version="1", revision="r", http_parser="llhttp")
+BUILD = Build(version="1", revision="r", http_parser="llhttp", compiled=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from gateway.operations import Readiness, ReloadResult, RouteView, Whose
 from gateway.providers.status import ProviderState, ProviderStatus
 from tests.fakes import NOON
 
-BUILD = Build(version="1.2.3", revision="abcdef", http_parser="llhttp")
+BUILD = Build(version="1.2.3", revision="abcdef", http_parser="llhttp", compiled=False)
 INTENT = {"X-Requested-With": "tokenward"}
 DEADLINE = 10.0
 READY = Readiness(ready=True)

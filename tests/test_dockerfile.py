@@ -64,12 +64,22 @@ def test_the_image_is_built_in_one_stage_and_shipped_from_another() -> None:
 def test_the_image_has_what_every_store_and_limit_needs() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     extras = ",".join(name for name in project["optional-dependencies"] if name != "demo")
-    (installs,) = (each.exec_form for each in BUILD if each.instruction == "RUN" and "install" in each.exec_form)
+    runs = (each.exec_form for each in BUILD if each.instruction == "RUN")
+    (installs,) = (words for words in runs if words[2:4] == ["pip", "install"])
     assert sorted(installs[-1].removeprefix("tokenward[").removesuffix("]").split(",")) == sorted(extras.split(","))
 
 
 def test_the_place_of_a_store_belongs_to_the_gateway() -> None:
     assert copied("/var/lib/tokenward").split()[:2] == ["--from=build", f"--chown={only('USER').rest}"]
+
+
+def test_what_each_request_passes_through_is_compiled() -> None:
+    wheel = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["hooks"]["mypyc"]["enable-by-default"] is False
+    before = [each.rest for each in BUILD if each.instruction in {"ENV", "RUN"}]
+    build = next(each for each in before if '"wheel"' in each)
+    assert "HATCH_BUILD_HOOK_ENABLE_MYPYC=true" in before[: before.index(build)]
+    assert any('"gcc"' in each for each in before[: before.index(build)])
 
 
 def test_nothing_runs_in_the_stage_that_is_shipped() -> None:

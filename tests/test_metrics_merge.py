@@ -9,7 +9,7 @@ from gateway.metrics_merge import Ledger
 from gateway.telemetry import Telemetry
 from tests.fakes import NOON
 
-BUILD = Build(version="1", revision="r", http_parser="llhttp")
+BUILD = Build(version="1", revision="r", http_parser="llhttp", compiled=False)
 
 
 def a_worker(requests: int) -> Telemetry:
@@ -67,7 +67,7 @@ def test_amounts_are_added_up_and_of_states_the_worst_is_shown() -> None:
 
 def test_what_is_alike_everywhere_is_shown_once() -> None:
     values = merged(a_worker(0), a_worker(0))
-    assert values["tokenward_build_info revision=r version=1"] == 1
+    assert values["tokenward_build_info compiled=no revision=r version=1"] == 1
     assert values["tokenward_workers"] == 2
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from gateway import chain
 from gateway.build import Build, this_build
 from gateway.exchange import Exchange
 from gateway.ports import Metrics
 from gateway.telemetry import MOST_CODES, Telemetry
 from tests.fakes import NOON
 
-BUILD = Build(version="1.2.3", revision="abcdef", http_parser="llhttp")
+BUILD = Build(version="1.2.3", revision="abcdef", http_parser="llhttp", compiled=False)
 
 
 def new() -> Telemetry:
@@ -148,9 +150,18 @@ def test_reloads_tell_how_the_last_one_went_and_since_when_the_configuration_is_
 
 def test_the_build_the_parser_and_the_process_are_shown() -> None:
     telemetry = new()
-    assert value(telemetry, "tokenward_build_info", version="1.2.3", revision="abcdef") == 1
+    assert value(telemetry, "tokenward_build_info", version="1.2.3", revision="abcdef", compiled="no") == 1
     assert value(telemetry, "tokenward_http_parser_info", parser="llhttp") == 1
     assert (value(telemetry, "process_resident_memory_bytes") or 0) > 0
+
+
+def test_what_is_compiled_is_shown() -> None:
+    telemetry = Telemetry(dataclasses.replace(BUILD, compiled=True))
+    assert value(telemetry, "tokenward_build_info", version="1.2.3", revision="abcdef", compiled="yes") == 1
+
+
+def test_a_build_is_compiled_where_its_modules_are_no_files_of_python() -> None:
+    assert this_build().compiled is not Path(chain.__file__).name.endswith(".py")
 
 
 def test_requests_here_are_read_by_llhttp() -> None:

@@ -413,6 +413,7 @@ def test_metrics_are_prometheus_and_no_label_holds_what_a_caller_chose(evidence:
 
 LABELS = {"route", "method", "code", "result", "policy", "provider", "reason", "outcome", "target", "le"} | {
     "version",
+    "compiled",
     "revision",
     "parser",
 }

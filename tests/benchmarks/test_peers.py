@@ -34,7 +34,7 @@ def test_a_variant_is_chosen_with_its_peer() -> None:
 
 def test_only_a_cache_that_holds_them_is_measured_with_ten_thousand_tokens() -> None:
     taking = [peer.name for peer in PEERS.values() if peer.can(SCENARIOS["opaque10k"])]
-    assert taking == ["nginx", "tokenward", "tokenward-ordinary", "apache-30k", "naive"]
+    assert taking == ["nginx", "tokenward", "tokenward-ordinary", "tokenward-python", "apache-30k", "naive"]
 
 
 def test_nginx_passes_the_same_requests_in_every_scenario() -> None:
@@ -51,6 +51,7 @@ def test_a_flood_of_unknown_keys_is_for_those_who_fetch_keys() -> None:
     assert [peer.name for peer in PEERS.values() if TRIALS["keyflood"].suits(peer)] == [
         "tokenward",
         "tokenward-ordinary",
+        "tokenward-python",
         "apache",
     ]
 
