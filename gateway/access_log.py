@@ -31,6 +31,11 @@ EVERY = 0.05
 LAST = 2.0
 """Seconds that the end of the process waits for the last lines."""
 
+_LINE = (
+    '{"ts":"%s","level":"info","msg":"access","request_id":%s,"trace_id":%s,%s,"path":%s,%s,"bytes_in":%d,"bytes_out":%d,'
+    '"duration_ms":%.3f,"upstream_ms":%.3f,"decision_ms":%.3f,%s,%s,%s,"retries":%d,"user_agent":%s}\n'
+)
+_MOMENT = "%s.%03dZ"
 _NONE = Flag.NONE
 _FAULTS = {
     Flag.BAD_REQUEST: "caller",
@@ -77,16 +82,25 @@ class Lines:
     def line(self, it: Exchange) -> str:
         """One JSON object and the end of the line, in ASCII."""
         flag = "" if it.flag is _NONE else it.flag  # an enumeration's member is slow to find in a cache
-        # Written out, and not as a dictionary for json.dumps: that takes four times as long, for every request. What is
-        # the same for one request after the other is remembered together.
-        return (
-            f'{{"ts":"{self._timestamp(it.received_at)}","level":"info","msg":"access","request_id":{_text(it.request_id)},'
-            f'"trace_id":{_text(it.trace_id)},{_asked(it.caller_ip, it.method, it.scheme, it.host)},'
-            f'"path":{_path(it.path)},{_served(it.route, it.api, it.upstream, it.status, it.upstream_status)},'
-            f'"bytes_in":{it.bytes_in},"bytes_out":{it.bytes_out},"duration_ms":{it.duration * 1000:.3f},'
-            f'"upstream_ms":{it.upstream_seconds * 1000:.3f},"decision_ms":{it.decision_seconds * 1000:.3f},'
-            f"{_judged(it.result, it.code, flag, fault(it))},{self._whose(it.provider, it.client_id, it.subject)},"
-            f'{_noted(it.notes, it.reported)},"retries":{it.retries},"user_agent":{_input(it.user_agent)}}}\n'
+        # Filled in, and not a dictionary for json.dumps: that takes four times as long, for every request. What is the
+        # same for one request after the other is remembered together.
+        return _LINE % (
+            self._timestamp(it.received_at),
+            _text(it.request_id),
+            _text(it.trace_id),
+            _asked(it.caller_ip, it.method, it.scheme, it.host),
+            _path(it.path),
+            _served(it.route, it.api, it.upstream, it.status, it.upstream_status),
+            it.bytes_in,
+            it.bytes_out,
+            it.duration * 1000,
+            it.upstream_seconds * 1000,
+            it.decision_seconds * 1000,
+            _judged(it.result, it.code, flag, fault(it)),
+            self._whose(it.provider, it.client_id, it.subject),
+            _noted(it.notes, it.reported),
+            it.retries,
+            _input(it.user_agent),
         )
 
     def _timestamp(self, seconds: float) -> str:
@@ -94,7 +108,7 @@ class Lines:
         if second != self._second:
             self._second = second
             self._moment = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._moment}.{int((seconds - second) * 1000):03d}Z"
+        return _MOMENT % (self._moment, int((seconds - second) * 1000))
 
     def _principal(self, provider: str, client_id: str, subject: str) -> str:
         digest = self._hash(provider, subject)
